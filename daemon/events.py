@@ -1,0 +1,289 @@
+"""Events: what producers send, checked and brought into one form.
+
+One pass of a typed decoder (msgspec) both parses and validates, so that a good event costs about two microseconds and a bad one gets the
+decoder's own sentence with the path of the offending field. Everything behind this module can rely on: text is text, times are epoch
+seconds, numbers are finite. Bare `NaN` and `Infinity` tokens are not JSON, but Python producers write them; such a value takes a slower
+way, on which they become values that are not there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+
+import msgspec
+
+T = TypeVar("T")
+Scalar = float | str | bool | None
+Stage = Literal["live", "canary", "shadow"]
+Kind = Literal["prediction", "label", "outcome"]
+
+Reason = Literal[
+    "empty",
+    "too_large",
+    "not_utf8",
+    "not_json",
+    "too_deep",
+    "not_an_object",
+    "missing_field",
+    "wrong_type",
+    "too_long",
+    "unknown_stage",
+    "unknown_type",
+    "bad_time",
+    "milliseconds",
+    "future",
+]
+REASONS: Final[tuple[str, ...]] = get_args(Reason)
+
+#: A `ts` above this is taken for milliseconds: as seconds it lies in the year 5138.
+MILLISECONDS_FROM: Final = 1e11
+#: How far a `ts` may lie ahead of its arrival (seconds): clocks differ, but not by more than this.
+FUTURE: Final = 3600.0
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class Rejected(Exception):
+    """An event that cannot be taken in; `reason` is one of `REASONS`, the text one sentence for the producer."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """What a model version predicted. `at` is the arrival and `ts` the producer's time, both epoch seconds."""
+
+    id: str
+    model: str
+    version: str
+    stage: str
+    at: float
+    ts: float
+    prediction: str
+    score: float | None
+    scores: dict[str, float] | None
+    features: dict[str, Scalar]
+    segments: dict[str, str]
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What turned out to be true for the predictions of an id."""
+
+    id: str
+    model: str
+    label: str
+    at: float
+    ts: float
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """One value of a product metric."""
+
+    model: str
+    name: str
+    value: float
+    version: str | None
+    id: str | None
+    at: float
+    ts: float
+
+
+Event = Prediction | Label | Outcome
+
+
+class _PredictionWire(msgspec.Struct):
+    id: Name
+    model: Name
+    version: Name | int
+    prediction: str | int | float | bool
+    ts: str | float | None = None
+    stage: str | None = None
+    score: float | None = None
+    scores: dict[str, float | None] | None = None
+    features: dict[str, Scalar] | None = None
+    segments: dict[str, str | None] | None = None
+
+
+class _LabelWire(msgspec.Struct):
+    id: Name
+    model: Name
+    label: str | int | float | bool
+    ts: str | float | None = None
+
+
+class _OutcomeWire(msgspec.Struct):
+    model: Name
+    name: Name
+    value: float
+    ts: str | float | None = None
+    version: Name | int | None = None
+    id: Name | None = None
+
+
+_Wire = _PredictionWire | _LabelWire | _OutcomeWire
+
+_DECODERS: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
+    "prediction": msgspec.json.Decoder(_PredictionWire),
+    "label": msgspec.json.Decoder(_LabelWire),
+    "outcome": msgspec.json.Decoder(_OutcomeWire),
+}
+_WIRE: Final[dict[Kind, type[_Wire]]] = {"prediction": _PredictionWire, "label": _LabelWire, "outcome": _OutcomeWire}
+
+
+def parse(kind: Kind, value: bytes | None, arrival: float, largest: int = 1_000_000) -> Event:
+    """Parse one event.
+
+    Args:
+        kind: what the topic, or the line's `type`, says it is.
+        value: the record's value.
+        arrival: when it arrived, epoch seconds; the default of `ts`.
+        largest: values of more bytes than this are refused unread.
+
+    Raises:
+        Rejected: the event breaks the contract.
+    """
+    if not value:
+        raise Rejected("empty", "the value is empty; send a JSON object")
+    if len(value) > largest:
+        raise Rejected("too_large", f"the value has {len(value)} bytes, more than max_event_bytes = {largest}")
+    return _normal(_decode(kind, value), arrival)
+
+
+def _decode(kind: Kind, value: bytes) -> _Wire:
+    try:
+        wire: _Wire = _DECODERS[kind].decode(value)
+    except RecursionError:
+        raise Rejected("too_deep", "the value is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise Rejected("not_utf8", f"the value is not UTF-8 (byte {error.start})") from None
+    except msgspec.ValidationError as error:
+        if "out of range" in str(error):
+            return _decode_leniently(kind, value)
+        raise _invalid(error) from None
+    except msgspec.DecodeError as error:
+        if b"NaN" in value or b"Infinity" in value:
+            return _decode_leniently(kind, value)
+        raise Rejected("not_json", f"the value is not JSON: {error}") from None
+    return wire
+
+
+def _decode_leniently(kind: Kind, value: bytes) -> _Wire:
+    """Decode a value with NaN, infinities or numbers beyond a double in it: they become values that are not there."""
+    try:
+        loose = json.loads(value, parse_constant=lambda _: None, parse_float=_finite_or_none, parse_int=_whole_or_none)
+    except RecursionError:
+        raise Rejected("too_deep", "the value is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise Rejected("not_utf8", f"the value is not UTF-8 (byte {error.start})") from None
+    except ValueError as error:
+        raise Rejected("not_json", f"the value is not JSON: {error}") from None
+    try:
+        # Through the strict decoder again, so that lone surrogates, which Python's decoder lets in, are refused here too.
+        wire: _Wire = _DECODERS[kind].decode(msgspec.json.encode(loose))
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+    except (UnicodeEncodeError, msgspec.DecodeError, RecursionError) as error:
+        raise Rejected("not_json", f"the value is not JSON: {error}") from None
+    return wire
+
+
+def _finite_or_none(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _whole_or_none(text: str) -> int | float | None:
+    # Python refuses to read integers of thousands of digits, and a double holds 309 at most.
+    return int(text) if len(text) <= 19 else _finite_or_none(text)  # noqa: PLR2004 - digits of a 64-bit integer
+
+
+def _invalid(error: msgspec.ValidationError) -> Rejected:
+    text = str(error)
+    if "missing required" in text or "got `null`" in text:
+        return Rejected("missing_field", f"{text}; NaN and infinities count as missing" if "null" in text else text)
+    if text.startswith("Expected `object`") and " - at " not in text:
+        return Rejected("not_an_object", f"{text}: an event is a JSON object")
+    if "length" in text:
+        return Rejected("too_long", text)
+    return Rejected("wrong_type", text)
+
+
+def _normal(wire: _Wire, arrival: float) -> Event:
+    ts = arrival if wire.ts is None else _time(wire.ts, arrival)
+    if isinstance(wire, _PredictionWire):
+        stage = wire.stage or "live"
+        if stage not in {"live", "canary", "shadow"}:
+            raise Rejected("unknown_stage", f"stage {stage[:40]!r} is none of live, canary, shadow")
+        return Prediction(
+            wire.id,
+            wire.model,
+            str(wire.version),
+            stage,
+            arrival,
+            ts,
+            as_text(wire.prediction),
+            wire.score,
+            _present(wire.scores) if wire.scores else None,
+            wire.features or {},
+            _present(wire.segments) if wire.segments else {},
+        )
+    if isinstance(wire, _LabelWire):
+        return Label(wire.id, wire.model, as_text(wire.label), arrival, ts)
+    version = None if wire.version is None else str(wire.version)
+    return Outcome(wire.model, wire.name, wire.value, version, wire.id, arrival, ts)
+
+
+def _present(mapping: dict[str, T | None]) -> dict[str, T]:
+    return {name: value for name, value in mapping.items() if value is not None}
+
+
+def as_text(value: str | float | bool) -> str:  # noqa: FBT001 - a JSON scalar, not a switch
+    """Bring a label or a prediction into the text that it is compared as: `1.0` is `1`, `true` is `true`.
+
+    >>> as_text(1.0), as_text("1.0"), as_text(True), as_text(0.25), as_text("007")
+    ('1', '1', 'true', '0.25', '007')
+    """
+    if isinstance(value, str):
+        # Frameworks that hold classes as doubles write them as "1.0".
+        head, dot, tail = value.partition(".")
+        return head if dot and tail and not tail.strip("0") and head.removeprefix("-").isdecimal() else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def parse_time(value: str | float) -> float:
+    """Read RFC 3339 text or epoch seconds.
+
+    Raises:
+        Rejected: `bad_time` or `milliseconds`.
+    """
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise Rejected("bad_time", f"the time {value[:40]!r} is neither RFC 3339 nor epoch seconds") from None
+        if moment.tzinfo is None:
+            raise Rejected("bad_time", f"the time {value[:40]!r} has no zone; write it as in 2026-05-01T12:00:00Z")
+        try:
+            value = moment.timestamp()
+        except (OverflowError, ValueError):
+            raise Rejected("bad_time", f"the time {value[:40]!r} is out of range") from None
+    if value > MILLISECONDS_FROM:
+        raise Rejected("milliseconds", f"the time {value:.0f} looks like milliseconds; send seconds")
+    if value < 0:
+        raise Rejected("bad_time", f"the time {value} is negative")
+    return value
+
+
+def _time(value: str | float, arrival: float) -> float:
+    ts = parse_time(value)
+    if ts > arrival + FUTURE:
+        raise Rejected("future", f"the time lies {ts - arrival:.0f} s ahead of the event's arrival")
+    return ts
