@@ -36,7 +36,7 @@ class CannotStart(WatchkeeperError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong in a file. `line` and `column` begin at 1; `key` is a dotted path such as `respond.rollback.with`."""
+    """One thing that is wrong in a file. `line` and `column` begin at 1; `key` is a path such as `respond.rollback.with`."""
 
     path: str
     line: int
@@ -54,6 +54,15 @@ class InvalidGuardrails(WatchkeeperError):
     """Guardrail files with all their problems, one a line, in the order of files and lines."""
 
     exit_code = NO
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """`problems`: at least one; kept sorted."""
+        self.problems: tuple[Problem, ...] = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnreadableFile(WatchkeeperError):
+    """A YAML file that could not be read at all; `problems` holds the reason, and the duplicate keys found before it."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """`problems`: at least one; kept sorted."""
