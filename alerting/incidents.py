@@ -121,6 +121,7 @@ class Incident:
     mitigated: float | None = None
     resolved: float | None = None
     resolved_by: str | None = None
+    resolution: str = ""
     features: tuple[dict[str, Any], ...] = ()
     examples: tuple[str, ...] = ()
     labels_to_alarm: int = 0
@@ -250,7 +251,8 @@ def resolve(incident: Incident, reason: str, at: float, by: str | None = None) -
     """The end: a positive finding that the harm is gone (`by` None), or a person's word, recorded as that."""
     _live(incident, "be resolved")
     detail = reason if by is None else f"by {by}: {reason}"
-    return _next(replace(incident, state="resolved", resolved=at, resolved_by=by), at, "resolved", detail)
+    ended = replace(incident, state="resolved", resolved=at, resolved_by=by, resolution=detail)
+    return _next(ended, at, "resolved", detail)
 
 
 def add_action(incident: Incident, action: Action) -> Incident:

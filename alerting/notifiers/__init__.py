@@ -1,0 +1,18 @@
+"""Ways to a person. A kind is one module, its config model on top and its class below, and one line in this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from alerting.notifiers.base import Notifier
+from alerting.notifiers.log import LogNotifier
+from alerting.notifiers.webhook import WebhookNotifier
+
+#: `kind` in the settings -> class; each is built with an instance of its `Config`.
+NOTIFIERS: Final[Mapping[str, type[Any]]] = {
+    "log": LogNotifier,
+    "webhook": WebhookNotifier,
+}
+
+__all__ = ["NOTIFIERS", "Notifier"]

@@ -1,0 +1,158 @@
+"""One POST, bounded in every direction, and what its answer means.
+
+Every notifier and executor that speaks HTTP goes through `post`, so that timeouts, limits and the reading of a status are
+decided once. httpx bounds each read, not the whole: a receiver that sends one byte every few seconds would hold the thread for
+ever. So the request runs in an event loop of its own under one deadline, which cancels whatever it is waiting for. Redirects
+are not followed (they would carry the headers, and so the secrets, elsewhere); of the answer only the beginning is read.
+
+Errors name the host and the status, never the URL: the addresses of chat hooks are secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+
+from alerting.errors import DeliveryError
+
+# httpx logs every URL at INFO, and a URL may be a secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+#: Bytes of an answer that are read; what a person needs of it stands at its beginning.
+ANSWER_LIMIT: Final = 16_384
+
+#: Characters of an answer that an error quotes.
+QUOTE_LIMIT: Final = 200
+
+#: Characters that a part of a URL must have to be taken for a secret: shorter ones would blot out words of the answer.
+SHORTEST_SECRET: Final = 6
+
+#: The statuses of 400 and above, below 500, that may pass: request timeout, too early, too many requests.
+PASSING: Final = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status and the beginning of the text."""
+
+    status: int
+    text: str
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request. `secrets` are texts that must not appear in an error, whatever the receiver echoes."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    timeout: float
+    secrets: tuple[str, ...] = ()
+
+
+def post(call: Call, *, now: float, transport: httpx.AsyncBaseTransport | None = None) -> Answer:
+    """Send it and return the answer when it is a 2xx, within `call.timeout` seconds in all.
+
+    Raises DeliveryError: permanent for an answer that will not change (a redirect, 4xx but 408, 425, 429) and for a request
+    that cannot be made, else temporary. `now` (epoch seconds) turns a `Retry-After` date into a pause.
+    """
+    host = host_of(call.url)
+    try:
+        answer = asyncio.run(_post(call, transport))
+    except (TimeoutError, httpx.TimeoutException) as error:
+        raise DeliveryError(f"{host} did not answer within {call.timeout:g} s") from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+        # The texts of these quote what was wrong: the URL or a header.
+        raise DeliveryError(f"the request to {host} cannot be made ({type(error).__name__})", permanent=True) from None
+    except httpx.ConnectError as error:
+        raise DeliveryError(f"{host} cannot be reached: {_quoted(str(error), call)}") from error
+    except httpx.HTTPError as error:
+        raise DeliveryError(f"{host} broke off ({type(error).__name__})") from error
+    if not httpx.codes.is_success(answer.status):
+        raise refusal(host, answer, now=now, quote=_quoted(answer.text, call))
+    return answer
+
+
+def refusal(host: str, answer: Answer, *, now: float, quote: str = "") -> DeliveryError:
+    """The error that an answer other than 2xx means."""
+    permanent = not httpx.codes.is_server_error(answer.status) and answer.status not in PASSING
+    text = f"{host} answered {answer.status}" + (f": {quote}" if quote else "")
+    return DeliveryError(text, permanent=permanent, retry_after=pause_of(answer.retry_after, now=now))
+
+
+def pause_of(retry_after: str | None, *, now: float) -> float | None:
+    """The seconds that a `Retry-After` header (a number of seconds, or a date) asks for; None when it cannot be read."""
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def host_of(url: str) -> str:
+    """Scheme, host and port: what may be said of a URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "an invalid address"
+    if not host:
+        return "an invalid address"
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}{'' if port is None else f':{port}'}"
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """`text` with each secret replaced, the longest first."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def secrets_of_url(url: str) -> tuple[str, ...]:
+    """The parts of a URL that may be secrets: all after the host, each longer path part, each query value, user and password."""
+    parts = urlsplit(url)
+    path = [part for part in parts.path.split("/") if len(part) >= SHORTEST_SECRET]
+    query = [value for _, value in parse_qsl(parts.query) if len(value) >= SHORTEST_SECRET]
+    tail = url.partition(parts.netloc)[2] if parts.netloc else url
+    found = [url, tail if len(tail) > 1 else "", *path, *query, parts.username or "", parts.password or ""]
+    return tuple(text for text in found if text)
+
+
+async def _post(call: Call, transport: httpx.AsyncBaseTransport | None) -> Answer:
+    async with asyncio.timeout(call.timeout), httpx.AsyncClient(transport=transport, timeout=call.timeout) as client:
+        request = client.build_request("POST", call.url, content=call.body, headers=dict(call.headers))
+        response = await client.send(request, stream=True)
+        try:
+            text = await _beginning(response)
+        finally:
+            await response.aclose()
+    return Answer(response.status_code, text, response.headers.get("Retry-After"))
+
+
+async def _beginning(response: httpx.Response) -> str:
+    read = bytearray()
+    # Raw: a small compressed answer may be a large one unpacked.
+    async for chunk in response.aiter_raw(ANSWER_LIMIT):
+        read += chunk
+        if len(read) >= ANSWER_LIMIT:
+            break
+    return bytes(read[:ANSWER_LIMIT]).decode("utf-8", "replace")
+
+
+def _quoted(text: str, call: Call) -> str:
+    clean = redacted(text, (*call.secrets, *secrets_of_url(call.url)))
+    line = " ".join("".join(char if char.isprintable() else " " for char in clean).split())
+    return line[:QUOTE_LIMIT]
