@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from daemon.events import Label, Prediction
     from daemon.store import Store
 
 
 class Waiting(msgspec.Struct, array_like=True):
-    """A prediction in the join; times are epoch seconds, `segments` those that the guardrail names."""
+    """A prediction in the join; times are epoch seconds."""
 
     seq: int
     at: float
@@ -33,7 +33,6 @@ class Waiting(msgspec.Struct, array_like=True):
     prediction: str
     score: float | None
     scores: dict[str, float] | None
-    segments: dict[str, str]
     released: bool = False
 
 
@@ -105,6 +104,7 @@ class Join:
         # Entries and rows that changed since the last save, so that one that is touched often is encoded once.
         self._entries: dict[str, Entry] = {}
         self._rows: dict[int, _Row] = {}
+        self._head: _Row | None = None  # the next row to mature, so that asking costs no read
         saved = store.get(self._state_key)
         self._cursors, self.counts = msgspec.msgpack.decode(saved, type=tuple[_Cursors, Counts]) if saved else (_Cursors(), Counts())
 
@@ -118,7 +118,7 @@ class Join:
         """Rows that did not reach age h yet."""
         return self._cursors.end - self._cursors.release
 
-    def predict(self, event: Prediction, segments: Mapping[str, str]) -> bool:
+    def predict(self, event: Prediction) -> bool:
         """Take a prediction in; False when it was there already."""
         entry = self._find(event.id)
         if entry is None:
@@ -128,10 +128,8 @@ class Join:
             return False
         seq = self._append(event.at, event.id)
         entry.waiting.append(
-            Waiting(
-                seq, event.at, event.ts, event.version, event.stage, event.prediction, event.score, event.scores, dict(segments)
-            )
-        )  # fmt: skip
+            Waiting(seq, event.at, event.ts, event.version, event.stage, event.prediction, event.score, event.scores)
+        )
         self._entries[event.id] = entry
         self.counts.predictions += 1
         if entry.label is not None:
@@ -160,13 +158,19 @@ class Join:
         return late
 
     def mature(self, clock: float, age: float) -> Iterator[Joined]:
-        """Give the predictions that reached `age` (seconds) at `clock`, in the order of their arrival, each once."""
+        """Give the predictions that reached `age` (seconds) at `clock`, in the order of their arrival, each once.
+
+        A label that came later than that is not there yet, whenever this is called: what is tested must not depend on the moments
+        at which somebody looked.
+        """
         cursors = self._cursors
         while cursors.release < cursors.end:
-            row = self._read(cursors.release)
-            if row.at + age > clock:
+            if self._head is None:
+                self._head = self._read(cursors.release)
+            if self._head.at + age > clock:
                 return
-            yield from self._release(row)
+            row, self._head = self._head, None
+            yield from self._release(row, age)
 
     def expire(self, clock: float, give_up_after: float) -> int:
         """Forget the ids that are `give_up_after` seconds old, and the oldest ones over the limit; gives how many stayed unlabelled.
@@ -218,23 +222,29 @@ class Join:
             raise LookupError(f"the pending table has lost row {seq}: the store is damaged")
         return _row(value)
 
-    def _release(self, row: _Row) -> Iterator[Joined]:
+    def _release(self, row: _Row, age: float) -> Iterator[Joined]:
         seq = self._cursors.release
         self._cursors.release = seq + 1
         entry = self._find(row.id)
-        for waiting in entry.waiting if entry is not None else ():
-            if waiting.seq == seq and entry is not None:
-                waiting.released = True
-                self._entries[row.id] = entry
-                delay = max(0.0, entry.labelled_at - waiting.at) if entry.label is not None else 0.0
-                yield Joined(row.id, waiting, entry.label, delay)
-                return
-        # a label that came before its prediction holds this row: it is there to be forgotten one day, not to be handed on
+        if entry is None:
+            return
+        for waiting in entry.waiting:
+            if waiting.seq != seq:
+                continue
+            waiting.released = True
+            self._entries[row.id] = entry
+            delay = max(0.0, entry.labelled_at - waiting.at)
+            in_time = entry.label is not None and delay <= age
+            self.counts.late_labels += entry.label is not None and not in_time
+            yield Joined(row.id, waiting, entry.label if in_time else None, delay if in_time else 0.0)
+            return
+        # A label that came before its prediction holds this row: it is there to be forgotten one day, not to be handed on.
 
     def _forget(self, row: _Row) -> None:
         seq = self._cursors.expire
         self._cursors.expire = seq + 1
-        self._cursors.release = max(self._cursors.release, seq + 1)
+        if self._cursors.release <= seq:
+            self._cursors.release, self._head = seq + 1, None
         self._rows.pop(seq, None)
         self._store.delete(self._row_key + seq.to_bytes(8, "big"))
         entry = self._find(row.id)

@@ -1,0 +1,337 @@
+"""The monitor of one model: what happens to its events between the join and the verdicts.
+
+A prediction is looked at twice. When it arrives, its features and score go to the drift detectors, which only ever give evidence, and its
+version is seen to have traffic. At the fixed age h it comes back from the join, with its label or without one: then its loss goes to the
+reference, to the detectors of its version and to the contests between versions. `release` says when something crossed a line, and
+`verdicts` what is to be thought of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from daemon.contest import Contest
+from daemon.policy import Facts, HarmReading, Verdict, VersionReading, judge
+from daemon.versions import FALSE_RESOLVE_EVERY, Version
+from detectors.budget import Budget, increment
+from detectors.drift import FeatureChange, FeatureDrift
+from detectors.performance import RollingPerformance, loss_function
+from detectors.reference import limit_of
+
+if TYPE_CHECKING:
+    from daemon.events import Prediction
+    from daemon.guardrails import Guardrail
+    from daemon.join import Join, Joined
+
+#: Versions kept; those not seen for the longest time are forgotten first.
+VERSIONS: Final = 50
+#: A stage counts as left when nothing came in it for this long, seconds.
+STAGE_LEFT_AFTER: Final = 600.0
+
+_MEASURES: Final[Mapping[str, str]] = {
+    "error": "error rate",
+    "brier": "Brier score",
+    "log": "log loss",
+    "cost": "mean cost",
+    "absolute": "mean absolute error",
+    "squared": "mean squared error",
+}
+
+
+class Monitor:
+    """All that is measured and judged of one model.
+
+    Args:
+        guardrail: what the model is held to.
+        join: where its predictions wait for their labels.
+    """
+
+    def __init__(self, guardrail: Guardrail, join: Join) -> None:
+        self.guardrail = guardrail
+        self.join = join
+        self.versions: dict[str, Version] = {}
+        self.contests: dict[str, Contest] = {}  # by the newer version
+        self.good: list[str] = []  # versions known to be good, the last one last
+        self.age = guardrail.labels.expected_within
+        self.calm = True  # no incident is open: references may be learned
+        self.drift = FeatureDrift()
+        self.measure = _MEASURES[guardrail.loss]
+        self._loss = loss_function(
+            guardrail.task,
+            guardrail.loss,
+            guardrail.positive,
+            guardrail.costs.model_dump() if guardrail.costs is not None else None,
+            guardrail.loss_bound,
+        )
+        self._budget = Budget(guardrail.false_pages.per_second)
+        self._last_input: dict[str, float] = {}  # "served" or "shadow" -> clock of the last tested prediction
+        self._last_test: dict[str, float] = {}  # kind of trial -> event time at which the last one began
+        self._learned = False
+
+    # --- arrival
+
+    def observe(self, event: Prediction) -> None:
+        """Look at a prediction as it arrives."""
+        version = self.versions.get(event.version)
+        if version is None:
+            version = self._meet(event.version, event.at)
+        if version.see(event.stage, event.at, STAGE_LEFT_AFTER):
+            self.contests.pop(event.version, None)
+            self._challenge(version)
+        if event.stage != "shadow":
+            self.drift.update(event.features, event.score, event.ts)
+
+    def _meet(self, name: str, at: float) -> Version:
+        if len(self.versions) >= VERSIONS:
+            oldest = min(self.versions.values(), key=lambda version: version.last_seen)
+            self._forget(oldest.name)
+        version = self.versions[name] = Version(name, at, RollingPerformance(self.guardrail.task, self.guardrail.positive))
+        if self.guardrail.limit is not None:
+            version.set_limit(self.guardrail.limit)
+        self._challenge(version)
+        return version
+
+    def _challenge(self, version: Version) -> None:
+        """Set a newer version against the last one known to be good, and hold it to the same limit."""
+        older = self.versions.get(next((name for name in reversed(self.good) if name != version.name), ""))
+        reference = (older.reference or older.inherited) if older is not None else None
+        if older is None or older.harm is None or reference is None:
+            return
+        version.inherit(reference, older.harm.limit)
+        self.contests[version.name] = Contest(version.name, older.name, self.guardrail.tolerance_over(reference.mean))
+
+    def _forget(self, name: str) -> None:
+        del self.versions[name]
+        self.good = [other for other in self.good if other != name]
+        self.contests = {new: contest for new, contest in self.contests.items() if name not in {new, contest.old}}
+
+    # --- age h
+
+    def release(self, clock: float) -> bool:
+        """Test the predictions that reached age h; True when a verdict may have changed for it."""
+        changed = False
+        for joined in self.join.mature(clock, self.age):
+            changed = self._mature(joined, clock) or changed
+        return changed
+
+    def _mature(self, joined: Joined, clock: float) -> bool:
+        waiting = joined.prediction
+        version = self.versions.get(waiting.version)
+        if version is None or (waiting.stage == "shadow" and (version.stage != "shadow" or self.guardrail.feedback_loop)):
+            return False
+        version.covered(joined.label is not None)
+        contests = [contest for contest in self.contests.values() if version.name in {contest.new, contest.old}]
+        for contest in contests:
+            contest.released(version.name, waiting.stage)
+        loss = None
+        if joined.label is not None:
+            loss = self._loss(waiting.prediction, waiting.score, waiting.scores, joined.label)
+            version.unscored += loss is None
+        if loss is None or joined.label is None:
+            self._learn(version, None, joined)
+            return False
+        version.scored += 1
+        version.last.append(loss)
+        version.recent.add(loss)
+        version.performance.update(waiting.prediction, waiting.score, joined.label, loss)
+        version.remember(joined.id, loss, waiting.ts)
+        self._learn(version, loss, joined)
+        if version.coverage < version.coverage_floor(self.guardrail.labels.minimum_coverage):
+            return False  # what is labelled is no fair sample any more; the verdict is unknown, and nothing is bet on it
+        changed = self._test(version, loss, joined, clock)
+        for contest in contests:
+            changed = self._compare(contest, version, loss, joined) or changed
+        return changed
+
+    def _learn(self, version: Version, loss: float | None, joined: Joined) -> None:
+        if version.reference is not None:
+            return
+        if not self.calm and version.inherited is not None:
+            version.builder = type(version.builder)()  # a reference must not be learned from harm
+            return
+        builder = version.builder
+        if loss is None:
+            builder.add_unlabelled(joined.prediction.at)
+            return
+        builder.add(loss, joined.delay, joined.prediction.at)
+        wanted = self.guardrail.reference
+        if not builder.ready(wanted.events, wanted.span):
+            return
+        reference = builder.build(self.age)
+        version.builder = type(builder)()
+        if not self._learned:
+            self.age, self._learned = reference.delay, True
+        limit = limit_of(reference, self.guardrail.tolerance_over(reference.mean), self.guardrail.limit)
+        version.learn(reference, limit)
+        if version.inherited is None:
+            version.coverage = reference.coverage
+
+    def _test(self, version: Version, loss: float, joined: Joined, clock: float) -> bool:
+        at = joined.prediction.at
+        family = "shadow" if version.stage == "shadow" else "served"
+        seconds = at - self._last_input.get(family, at)
+        self._last_input[family] = max(at, self._last_input.get(family, at))
+        # The time since the last input of any served version: so they share the weight of the rule by their traffic.
+        budget = increment(self._budget.harm(), 1.0, seconds)
+        resolve = increment(1.0 / FALSE_RESOLVE_EVERY, 1.0, seconds)
+        changed = version.take(loss, joined.prediction.ts, budget, resolve, clock)
+        self._promote(version)
+        return changed
+
+    def _compare(self, contest: Contest, version: Version, loss: float, joined: Joined) -> bool:
+        stage, mark = joined.prediction.stage, joined.prediction.ts
+        before = contest.decision
+        if version.name == contest.old:
+            contest.add_old(stage, joined.id, loss, mark, self._level)
+        else:
+            old = self.versions[contest.old]
+            reference = old.reference or old.inherited
+            tau = reference.tau if reference is not None else 1.0
+            contest.add_new(stage, joined.id, loss, mark, self._level, lambda: old.recent.sample(tau))
+        return contest.decision != before
+
+    def _level(self, kind: str, at: float) -> float:
+        """Give the level of a trial that begins now: each kind that can page has half of the rule's budget, on its own clock."""
+        last = self._last_test.get(kind)
+        self._last_test[kind] = at
+        return self._budget.test_level(None if last is None else (at - last) / 2)
+
+    def _promote(self, version: Version) -> None:
+        """Count a version as known to be good: its own reference learned, live, and nothing against it."""
+        if version.good or version.blamed or version.stage != "live" or version.alarm is not None:
+            return
+        contest = self.contests.get(version.name)
+        if version.reference is None or (contest is not None and contest.decision == "worse"):
+            return
+        version.good = True
+        self.good = [name for name in self.good if name != version.name] + [version.name]
+
+    # --- verdicts
+
+    def verdicts(self, now: float) -> list[Verdict]:
+        """Judge every rule on every version, sorted by rule and version."""
+        found = [judge(reading, now) for reading in self._readings()]
+        return sorted(found, key=lambda verdict: (verdict.rule, verdict.version))
+
+    def _readings(self) -> Iterator[HarmReading | VersionReading]:
+        harm, contest = self.guardrail.severity_of("harm"), self.guardrail.severity_of("version")
+        for version in self.versions.values():
+            if harm != "off":
+                yield self._harm_reading(version, _at_most_ticket(harm, version.stage))
+            if contest != "off" and (version.name in self.contests or not version.good):
+                yield self._version_reading(version, _at_most_ticket(contest, version.stage))
+
+    def _harm_reading(self, version: Version, severity: str) -> HarmReading:
+        reference = version.reference or version.inherited
+        alarm = version.alarm
+        return HarmReading(
+            version=version.name,
+            severity=severity,
+            measure=self.measure,
+            last_seen=version.last_seen,
+            age=self.age,
+            hidden=version.stage == "shadow" and self.guardrail.feedback_loop,
+            limit=None if version.harm is None or version.too_dependent else version.harm.limit,
+            reference=None if reference is None else reference.mean,
+            learned=version.builder.n,
+            needed=self.guardrail.reference.events,
+            unscored=version.scored == 0 and version.unscored > 0,
+            coverage=version.coverage,
+            coverage_floor=version.coverage_floor(self.guardrail.labels.minimum_coverage),
+            alarmed=alarm is not None,
+            onset=None if alarm is None else alarm.onset,
+            labels=len(version.last) if alarm is None else alarm.labels,
+            mean=version.mean() if alarm is None else alarm.mean,
+            evidence=version.evidence_ratio(),
+        )
+
+    def _version_reading(self, version: Version, severity: str) -> VersionReading:
+        contest = self.contests.get(version.name)
+        trial = None if contest is None else contest.trial
+        return VersionReading(
+            version=version.name,
+            severity=severity,
+            measure=self.measure,
+            last_seen=version.last_seen,
+            age=self.age,
+            hidden=version.stage == "shadow" and self.guardrail.feedback_loop,
+            older=None if contest is None else contest.old,
+            kind="" if contest is None else contest.kind,
+            decision="undecided" if contest is None else contest.decision,
+            onset=None if trial is None else trial.onset,
+            labels=0 if trial is None else trial.since_onset,
+            new_mean=0.0 if trial is None else trial.new.mean,
+            old_mean=0.0 if trial is None else trial.old.mean,
+            bound=0.0 if trial is None or contest is None else contest.bound,
+            coverage=version.coverage,
+            coverage_floor=version.coverage_floor(self.guardrail.labels.minimum_coverage),
+            evidence=0.0 if trial is None else _ratio(trial.evidence, trial.level),
+        )
+
+    def facts(self, name: str, verdicts: list[Verdict]) -> Facts:
+        """Give what the table of causes asks about a version."""
+        breached = {verdict.rule for verdict in verdicts if verdict.version == name and verdict.state == "breach"}
+        contest = self.contests.get(name)
+        older = None if contest is None else self.versions.get(contest.old)
+        return Facts(
+            worse="version" in breached, harm="harm" in breached, older_over_limit=older is not None and older.over_limit()
+        )
+
+    def older_of(self, name: str) -> str | None:
+        """Give the version that this one is set against, if any."""
+        contest = self.contests.get(name)
+        return None if contest is None else contest.old
+
+    def targets(self, blamed: str) -> list[str]:
+        """Give the versions known to be good that may be rolled back to, the last good one first."""
+        names = [name for name in reversed(self.good) if name != blamed]
+        return [name for name in names if not self.versions[name].blamed and not self.versions[name].over_limit()]
+
+    def evidence(self, onset: float) -> list[FeatureChange]:
+        """Give the features that moved since the onset (event time), by size of effect."""
+        return self.drift.changes(onset)
+
+    # --- state
+
+    def to_state(self) -> dict[str, Any]:
+        """Give everything but what the join keeps itself; River's own state is bytes, the rest plain data."""
+        return {
+            "v": 1,
+            "versions": {name: version.to_state() for name, version in self.versions.items()},
+            "performance": {name: version.performance.to_state() for name, version in self.versions.items()},
+            "contests": [contest.to_state() for contest in self.contests.values()],
+            "good": self.good,
+            "age": self.age,
+            "learned": self._learned,
+            "last_input": self._last_input,
+            "last_test": self._last_test,
+            "drift": self.drift.to_state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `to_state` gave."""
+        task, positive = self.guardrail.task, self.guardrail.positive
+        for name, saved in state["versions"].items():
+            performance = RollingPerformance.from_state(state["performance"][name]) or RollingPerformance(task, positive)
+            self.versions[name] = Version.from_state(name, saved, performance)
+        self.contests = {saved["new"]: Contest.from_state(saved) for saved in state["contests"]}
+        self.good = list(state["good"])
+        self.age, self._learned = state["age"], state["learned"]
+        self._last_input, self._last_test = dict(state["last_input"]), dict(state["last_test"])
+        self.drift = FeatureDrift.from_state(state["drift"]) or FeatureDrift()
+
+
+def _at_most_ticket(severity: str, stage: str) -> str:
+    """A shadow serves nobody: nobody is woken for it."""
+    return "ticket" if stage == "shadow" and severity == "page" else severity
+
+
+def _ratio(evidence: float, level: float) -> float:
+    """How near the evidence is to 1/level, on a logarithmic scale from 0 to 1."""
+    if level <= 0.0 or evidence <= 1.0:
+        return 0.0
+    return min(1.0, math.log(evidence) / -math.log(level))
+
+

@@ -1,0 +1,279 @@
+"""One version of a model: its traffic, its reference and limit, its harm detector, its last mature losses.
+
+A version that comes without a past inherits the limit of the last version known to be good, so that it is watched from its first label;
+its own reference, once it has one, can only lower that limit. A limit rises by a person alone: with a new guardrail version.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from detectors.bounds import Blocks, lower_bound
+from detectors.performance import RollingPerformance
+from detectors.reference import RecentLosses, Reference, ReferenceBuilder
+from detectors.sequential import EDetector, Recovery
+
+#: Last losses that the mean "of late" is taken over.
+LAST: Final = 1_000
+#: Coverage is a moving average over about this many predictions.
+COVERAGE_SPAN: Final = 500
+#: Ids that an incident shows: predictions with the largest losses since the onset come first.
+EXAMPLES: Final = 10
+#: An alarm of harm is taken back wrongly at most once in this time (seconds) of harm.
+FALSE_RESOLVE_EVERY: Final = 7 * 86400.0
+#: Of the reference's coverage; below it the labels that come are no fair sample of those that should.
+COVERAGE_SHARE: Final = 0.8
+#: Losses from which an example counts as an error.
+ERROR_FROM: Final = 0.5
+
+_STAGES: Final = ("shadow", "canary", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm of harm: clock and event time of the onset (epoch seconds), labels since it, their mean loss."""
+
+    at: float
+    onset: float
+    labels: int
+    mean: float
+
+
+class Version:
+    """What is known of one version of a model.
+
+    Args:
+        name: the version.
+        first_seen: clock of its first prediction, epoch seconds.
+        performance: its rolling metrics.
+    """
+
+    def __init__(self, name: str, first_seen: float, performance: RollingPerformance) -> None:
+        self.name = name
+        self.first_seen = first_seen
+        self.performance = performance
+        self.stage = ""
+        self.seen: dict[str, float] = {}  # stage -> clock of the last prediction
+        self.predictions: dict[str, int] = {}
+        self.builder = ReferenceBuilder()
+        self.reference: Reference | None = None
+        self.inherited: Reference | None = None
+        self.harm: EDetector | None = None
+        self.spent = 0.0  # the budget handed to `harm` so far, for the scale of its evidence ratio
+        self.alarm: Alarm | None = None
+        self.recovery: Recovery | None = None
+        self.recent = RecentLosses()
+        self.last: deque[float] = deque(maxlen=LAST)
+        self.coverage = 1.0
+        self.scored = 0
+        self.unscored = 0
+        self.good = False
+        self.blamed = False
+        self.errors: deque[tuple[float, str]] = deque(maxlen=EXAMPLES)  # (event time, id)
+        self.others: deque[tuple[float, str]] = deque(maxlen=EXAMPLES)
+        self._blocks = Blocks(1)
+        self._held = 0.0  # budget of the losses in the open block
+
+    @property
+    def last_seen(self) -> float:
+        """Clock of the last prediction in any stage, epoch seconds."""
+        return max(self.seen.values(), default=self.first_seen)
+
+    def see(self, stage: str, at: float, gone_after: float) -> bool:
+        """Note a prediction; True when the version rose to a stage that is judged afresh (a shadow that goes live)."""
+        self.seen[stage] = max(at, self.seen.get(stage, at))
+        self.predictions[stage] = self.predictions.get(stage, 0) + 1
+        if stage == self.stage:
+            return False
+        served = max(self.seen.get("live", 0.0), self.seen.get("canary", 0.0))
+        if stage == "shadow" and self.stage and at - served < gone_after:
+            return False  # it also serves: that is what counts
+        afresh = (self.stage == "shadow") != (stage == "shadow") and bool(self.stage)
+        if not self.stage or afresh or _STAGES.index(stage) > _STAGES.index(self.stage) or at - served >= gone_after:
+            self.stage = stage
+        if afresh:
+            self.alarm = self.recovery = None
+            if self.harm is not None:
+                self.harm.clear()
+        return afresh
+
+    def serves(self, now: float, within: float) -> bool:
+        """Whether users get its predictions: a live or canary one came in the last `within` seconds."""
+        return any(now - self.seen[stage] <= within for stage in ("live", "canary") if stage in self.seen)
+
+    def covered(self, labelled: bool) -> None:
+        """Note whether a prediction had its label at the fixed age."""
+        self.coverage += (labelled - self.coverage) / COVERAGE_SPAN
+
+    def coverage_floor(self, minimum: float) -> float:
+        """Give the share of labels in time below which nothing is judged."""
+        reference = self.reference or self.inherited
+        return max(minimum, COVERAGE_SHARE * reference.coverage) if reference is not None else minimum
+
+    def inherit(self, reference: Reference, limit: float) -> None:
+        """Start from what the last good version was held to."""
+        self.inherited = reference
+        self._follow(reference)
+        self.coverage = reference.coverage
+        self.set_limit(limit)
+
+    def learn(self, reference: Reference, limit: float) -> None:
+        """Take its own reference; an inherited limit can only fall by it."""
+        self.reference = reference
+        self._follow(reference)
+        self.set_limit(limit if self.harm is None else min(limit, self.harm.limit))
+
+    def set_limit(self, limit: float) -> None:
+        """Hold the version to a limit; a lower one keeps the evidence, the detector sees to a higher one losing it."""
+        if self.harm is None:
+            self.harm = EDetector(limit)
+        elif limit < self.harm.limit:
+            self.harm.lower(limit)
+        elif limit > self.harm.limit:
+            self.harm.raise_limit(limit)
+            self.alarm = self.recovery = None
+
+    def _follow(self, reference: Reference) -> None:
+        """Test in blocks as long as the autocorrelation of the reference asks for."""
+        if reference.block != self._blocks.length:
+            self._blocks = Blocks(reference.block)
+            self._held = 0.0
+
+    @property
+    def too_dependent(self) -> bool:
+        """Whether losses hang together over so long that the reference cannot tell a rise from chance."""
+        reference = self.reference or self.inherited
+        return reference is not None and reference.too_dependent
+
+    def take(self, loss: float, mark: float, increment: float, resolve_increment: float, at: float) -> bool:
+        """Test a mature loss for harm; True at an alarm, and at the end of one.
+
+        Args:
+            loss: in [0, 1].
+            mark: event time of the prediction, epoch seconds.
+            increment: the budget that the time since the last input brought.
+            resolve_increment: the same for false resolves.
+            at: the clock.
+        """
+        detector = self.harm
+        if detector is None or self.too_dependent:
+            return False
+        self._held += resolve_increment if self.alarm is not None else increment
+        block = self._blocks.add(loss, mark)
+        if block is None:
+            return False
+        mean, first = block
+        held, self._held = self._held, 0.0
+        if self.recovery is not None:
+            self.recovery.update(mean, held, first)
+            if not self.recovery.drift_detected:
+                return False
+            self.alarm = self.recovery = None
+            detector.clear()
+            return True
+        detector.update(mean, held, first)
+        self.spent += held
+        if not detector.drift_detected:
+            return False
+        labels = detector.since_onset * self._blocks.length
+        tail = list(self.last)[-min(labels, LAST) :]
+        self.alarm = Alarm(at, first if detector.onset is None else detector.onset, labels, sum(tail) / len(tail))
+        self.recovery = Recovery(detector.limit)
+        return True
+
+    def evidence_ratio(self) -> float:
+        """How near the alarm of harm is, 0 to 1."""
+        if self.alarm is not None:
+            return 1.0
+        if self.harm is None or not self.harm.inputs:
+            return 0.0
+        return self.harm.evidence_ratio(self.spent / self.harm.inputs)
+
+    def mean(self) -> float:
+        """Give the mean of the last 1,000 mature losses; 0 when there are none."""
+        return sum(self.last) / len(self.last) if self.last else 0.0
+
+    def over_limit(self) -> bool:
+        """Whether it does harm itself: by an alarm, or by its last labels taken for themselves (95 % bound over the limit)."""
+        if self.alarm is not None:
+            return True
+        if self.harm is None:
+            return False
+        reference = self.reference or self.inherited
+        tau = reference.tau if reference is not None else 1.0
+        losses = list(self.last)
+        for count in (100, 300, 1000):
+            tail = losses[-count:]
+            if len(tail) < count:
+                return False
+            mean = sum(tail) / count
+            variance = sum((x - mean) ** 2 for x in tail) / (count - 1)
+            binary = all(x in {0.0, 1.0} for x in tail)
+            if lower_bound(mean, count, variance, binary, 0.95, tau) > self.harm.limit:
+                return True
+        return False
+
+    def remember(self, identity: str, loss: float, mark: float) -> None:
+        """Keep an example for a person to look at."""
+        (self.errors if loss >= ERROR_FROM else self.others).append((mark, identity))
+
+    def examples(self, since: float) -> tuple[str, ...]:
+        """Ids of predictions since an event time, errors first, the latest first."""
+        chosen = [identity for mark, identity in reversed(self.errors) if mark >= since]
+        chosen += [identity for mark, identity in reversed(self.others) if mark >= since]
+        return tuple(chosen[:EXAMPLES])
+
+    def to_state(self) -> dict[str, Any]:
+        """Give everything but the rolling metrics as plain data."""
+        return {
+            "v": 1,
+            "first_seen": self.first_seen,
+            "stage": self.stage,
+            "seen": self.seen,
+            "predictions": self.predictions,
+            "builder": self.builder.to_state(),
+            "reference": None if self.reference is None else self.reference.to_state(),
+            "inherited": None if self.inherited is None else self.inherited.to_state(),
+            "harm": None if self.harm is None else self.harm.to_state(),
+            "spent": self.spent,
+            "alarm": None if self.alarm is None else [self.alarm.at, self.alarm.onset, self.alarm.labels, self.alarm.mean],
+            "recovery": None if self.recovery is None else self.recovery.to_state(),
+            "recent": self.recent.to_state(),
+            "last": list(self.last),
+            "coverage": self.coverage,
+            "scored": self.scored,
+            "unscored": self.unscored,
+            "good": self.good,
+            "blamed": self.blamed,
+            "errors": list(self.errors),
+            "others": list(self.others),
+            "blocks": self._blocks.to_state(),
+            "held": self._held,
+        }
+
+    @classmethod
+    def from_state(cls, name: str, state: Mapping[str, Any], performance: RollingPerformance) -> Version:
+        """Rebuild what `to_state` described."""
+        version = cls(name, state["first_seen"], performance)
+        version.stage, version.seen, version.predictions = state["stage"], dict(state["seen"]), dict(state["predictions"])
+        version.builder = ReferenceBuilder.from_state(state["builder"])
+        version.reference = None if state["reference"] is None else Reference.from_state(state["reference"])
+        version.inherited = None if state["inherited"] is None else Reference.from_state(state["inherited"])
+        version.harm = None if state["harm"] is None else EDetector.from_state(state["harm"])
+        version.spent = state["spent"]
+        version.alarm = None if state["alarm"] is None else Alarm(*state["alarm"])
+        version.recovery = None if state["recovery"] is None else Recovery.from_state(state["recovery"])
+        version.recent = RecentLosses.from_state(state["recent"])
+        version.last.extend(state["last"])
+        version.coverage, version.scored, version.unscored = state["coverage"], state["scored"], state["unscored"]
+        version.good, version.blamed = state["good"], state["blamed"]
+        version.errors.extend((mark, identity) for mark, identity in state["errors"])
+        version.others.extend((mark, identity) for mark, identity in state["others"])
+        version._blocks = Blocks.from_state(state["blocks"])
+        version._held = state["held"]
+        return version
+
+
