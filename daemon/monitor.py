@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from daemon.contest import Contest
 from daemon.policy import Facts, HarmReading, Verdict, VersionReading, judge
-from daemon.versions import FALSE_RESOLVE_EVERY, Version
+from daemon.healing import Healing
+from daemon.versions import Version
 from detectors.budget import Budget, increment
 from detectors.drift import FeatureChange, FeatureDrift
 from detectors.performance import RollingPerformance, loss_function
@@ -55,7 +56,7 @@ class Monitor:
         self.contests: dict[str, Contest] = {}  # by the newer version
         self.good: list[str] = []  # versions known to be good, the last one last
         self.age = guardrail.labels.expected_within
-        self.calm = True  # no incident is open: references may be learned
+        self.healings: dict[str, Healing] = {}  # by open incident; while there is one, no reference is learned
         self.drift = FeatureDrift()
         self.measure = _MEASURES[guardrail.loss]
         self._loss = loss_function(
@@ -140,7 +141,8 @@ class Monitor:
         self._learn(version, loss, joined)
         if version.coverage < version.coverage_floor(self.guardrail.labels.minimum_coverage):
             return False  # what is labelled is no fair sample any more; the verdict is unknown, and nothing is bet on it
-        changed = self._test(version, loss, joined, clock)
+        changed = self._heal(loss, joined)
+        changed = self._test(version, loss, joined, clock) or changed
         for contest in contests:
             changed = self._compare(contest, version, loss, joined) or changed
         return changed
@@ -148,7 +150,7 @@ class Monitor:
     def _learn(self, version: Version, loss: float | None, joined: Joined) -> None:
         if version.reference is not None:
             return
-        if not self.calm and version.inherited is not None:
+        if self.healings and version.inherited is not None:
             version.builder = type(version.builder)()  # a reference must not be learned from harm
             return
         builder = version.builder
@@ -168,6 +170,12 @@ class Monitor:
         if version.inherited is None:
             version.coverage = reference.coverage
 
+    def _heal(self, loss: float, joined: Joined) -> bool:
+        changed = False
+        for healing in self.healings.values():
+            changed = healing.take(joined.prediction.stage, loss, joined.prediction.at, joined.prediction.ts) or changed
+        return changed
+
     def _test(self, version: Version, loss: float, joined: Joined, clock: float) -> bool:
         at = joined.prediction.at
         family = "shadow" if version.stage == "shadow" else "served"
@@ -175,8 +183,7 @@ class Monitor:
         self._last_input[family] = max(at, self._last_input.get(family, at))
         # The time since the last input of any served version: so they share the weight of the rule by their traffic.
         budget = increment(self._budget.harm(), 1.0, seconds)
-        resolve = increment(1.0 / FALSE_RESOLVE_EVERY, 1.0, seconds)
-        changed = version.take(loss, joined.prediction.ts, budget, resolve, clock)
+        changed = version.take(loss, joined.prediction.ts, budget, clock)
         self._promote(version)
         return changed
 
@@ -288,6 +295,12 @@ class Monitor:
         """Give the versions known to be good that may be rolled back to, the last good one first."""
         names = [name for name in reversed(self.good) if name != blamed]
         return [name for name in names if not self.versions[name].blamed and not self.versions[name].over_limit()]
+
+    def settle(self, names: set[str]) -> None:
+        """Take the alarms of versions back, and end their contests: the incident about them is resolved."""
+        for name in names & self.versions.keys():
+            self.versions[name].clear()
+            self.contests.pop(name, None)
 
     def evidence(self, onset: float) -> list[FeatureChange]:
         """Give the features that moved since the onset (event time), by size of effect."""

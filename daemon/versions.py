@@ -14,7 +14,7 @@ from typing import Any, Final
 from detectors.bounds import Blocks, lower_bound
 from detectors.performance import RollingPerformance
 from detectors.reference import RecentLosses, Reference, ReferenceBuilder
-from detectors.sequential import EDetector, Recovery
+from detectors.sequential import EDetector
 
 #: Last losses that the mean "of late" is taken over.
 LAST: Final = 1_000
@@ -22,8 +22,6 @@ LAST: Final = 1_000
 COVERAGE_SPAN: Final = 500
 #: Ids that an incident shows: predictions with the largest losses since the onset come first.
 EXAMPLES: Final = 10
-#: An alarm of harm is taken back wrongly at most once in this time (seconds) of harm.
-FALSE_RESOLVE_EVERY: Final = 7 * 86400.0
 #: Of the reference's coverage; below it the labels that come are no fair sample of those that should.
 COVERAGE_SHARE: Final = 0.8
 #: Losses from which an example counts as an error.
@@ -64,7 +62,6 @@ class Version:
         self.harm: EDetector | None = None
         self.spent = 0.0  # the budget handed to `harm` so far, for the scale of its evidence ratio
         self.alarm: Alarm | None = None
-        self.recovery: Recovery | None = None
         self.recent = RecentLosses()
         self.last: deque[float] = deque(maxlen=LAST)
         self.coverage = 1.0
@@ -95,9 +92,7 @@ class Version:
         if not self.stage or afresh or _STAGES.index(stage) > _STAGES.index(self.stage) or at - served >= gone_after:
             self.stage = stage
         if afresh:
-            self.alarm = self.recovery = None
-            if self.harm is not None:
-                self.harm.clear()
+            self.clear()
         return afresh
 
     def serves(self, now: float, within: float) -> bool:
@@ -134,7 +129,7 @@ class Version:
             self.harm.lower(limit)
         elif limit > self.harm.limit:
             self.harm.raise_limit(limit)
-            self.alarm = self.recovery = None
+            self.alarm = None
 
     def _follow(self, reference: Reference) -> None:
         """Test in blocks as long as the autocorrelation of the reference asks for."""
@@ -148,20 +143,25 @@ class Version:
         reference = self.reference or self.inherited
         return reference is not None and reference.too_dependent
 
-    def take(self, loss: float, mark: float, increment: float, resolve_increment: float, at: float) -> bool:
-        """Test a mature loss for harm; True at an alarm, and at the end of one.
+    def clear(self) -> None:
+        """Take the alarm back: the harm was found to be gone, or the version is judged afresh."""
+        self.alarm = None
+        if self.harm is not None:
+            self.harm.clear()
+
+    def take(self, loss: float, mark: float, increment: float, at: float) -> bool:
+        """Test a mature loss for harm; True at an alarm, which stays until it is taken back.
 
         Args:
             loss: in [0, 1].
             mark: event time of the prediction, epoch seconds.
             increment: the budget that the time since the last input brought.
-            resolve_increment: the same for false resolves.
             at: the clock.
         """
         detector = self.harm
-        if detector is None or self.too_dependent:
+        if detector is None or self.alarm is not None or self.too_dependent:
             return False
-        self._held += resolve_increment if self.alarm is not None else increment
+        self._held += increment
         block = self._blocks.add(loss, mark)
         if block is None:
             return False
@@ -171,7 +171,7 @@ class Version:
             self.recovery.update(mean, held, first)
             if not self.recovery.drift_detected:
                 return False
-            self.alarm = self.recovery = None
+            self.alarm = None
             detector.clear()
             return True
         detector.update(mean, held, first)
@@ -181,7 +181,6 @@ class Version:
         labels = detector.since_onset * self._blocks.length
         tail = list(self.last)[-min(labels, LAST) :]
         self.alarm = Alarm(at, first if detector.onset is None else detector.onset, labels, sum(tail) / len(tail))
-        self.recovery = Recovery(detector.limit)
         return True
 
     def evidence_ratio(self) -> float:
@@ -240,7 +239,6 @@ class Version:
             "harm": None if self.harm is None else self.harm.to_state(),
             "spent": self.spent,
             "alarm": None if self.alarm is None else [self.alarm.at, self.alarm.onset, self.alarm.labels, self.alarm.mean],
-            "recovery": None if self.recovery is None else self.recovery.to_state(),
             "recent": self.recent.to_state(),
             "last": list(self.last),
             "coverage": self.coverage,
@@ -265,7 +263,6 @@ class Version:
         version.harm = None if state["harm"] is None else EDetector.from_state(state["harm"])
         version.spent = state["spent"]
         version.alarm = None if state["alarm"] is None else Alarm(*state["alarm"])
-        version.recovery = None if state["recovery"] is None else Recovery.from_state(state["recovery"])
         version.recent = RecentLosses.from_state(state["recent"])
         version.last.extend(state["last"])
         version.coverage, version.scored, version.unscored = state["coverage"], state["scored"], state["unscored"]

@@ -1,0 +1,392 @@
+"""From verdicts to incidents and intents: one case for each open incident of a model.
+
+`step` is called after every alarm and at every tick of the clock of events. It opens a case for what is newly in breach, follows the
+open ones (is a rollback due, did live traffic confirm it, is the harm over), and leaves intents for the outbox. It calls nothing and
+nobody: what it decides is carried out elsewhere, after it was saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from alerting import incidents
+from alerting.incidents import Action, Finding, Incident, Terms
+from alerting.intents import Intent, Outcome, key_of
+from alerting.journal import incident_entry
+from alerting.notice import Event, notice_of
+from alerting.notice import to_record as notice_record
+from alerting.rollbacks.command import RollbackCommand
+from alerting.rollbacks.command import to_record as command_record
+from daemon.brake import BREAKER_WINDOW, Situation, may_roll_back
+from daemon.healing import Healing
+from daemon.policy import Cause, Verdict, cause_of, worst
+
+if TYPE_CHECKING:
+    from daemon.guardrails import Guardrail
+    from daemon.monitor import Monitor
+
+#: A version without a prediction for this long (seconds of the clock of events: one tick) has lost its traffic.
+TICK: Final = 10.0
+#: Features that an incident carries.
+FEATURES: Final = 20
+
+
+@dataclass
+class Rollback:
+    """One rollback on its way. Times are clocks of events, epoch seconds."""
+
+    target: str
+    at: float
+    key: str
+    canary: bool
+    confirmed: float | None = None
+    overdue: bool = False
+
+
+@dataclass
+class Case:
+    """An open incident and what is done about it."""
+
+    incident: Incident
+    healing: Healing
+    rollback: Rollback | None = None
+    notices: int = 0
+    told: list[str] = field(default_factory=list)  # routes that know of it
+    refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step needs to know beside the model itself."""
+
+    now: float  # clock of events, epoch seconds
+    live: bool  # not far behind: what is decided now is still true of the world
+    breaking: int  # other models with a page in the last minutes
+    generation: int
+
+
+class Response:
+    """The incidents of one model and the answers to them.
+
+    Args:
+        guardrail: what to do, and whom to tell.
+        monitor: what is measured.
+        routes: severity -> names of the default routes.
+        recorded: the traffic was recorded and cannot obey, so nothing is judged unconfirmed.
+    """
+
+    def __init__(self, guardrail: Guardrail, monitor: Monitor, routes: Mapping[str, Sequence[str]], recorded: bool) -> None:
+        self.guardrail = guardrail
+        self.monitor = monitor
+        self.cases: dict[str, Case] = {}
+        self.closed: list[Incident] = []  # resolved since the last `take_closed`
+        self.last_page: float | None = None
+        self._routes = {
+            "page": tuple(guardrail.respond.page or routes.get("page", ()) or ("log",)),
+            "ticket": tuple(guardrail.respond.ticket or routes.get("ticket", ()) or ("log",)),
+            "log": ("log",),
+        }
+        self._recorded = recorded
+        self._ordinals: dict[str, int] = {}
+        self._sent: list[float] = []
+        self._intents: list[Intent] = []
+        self._terms = Terms(
+            version=guardrail.version,
+            digest=guardrail.short_digest,
+            owner=guardrail.owner,
+            runbook=guardrail.runbook,
+            why=guardrail.why or "",
+            observe=guardrail.mode == "observe",
+        )
+
+    # --- the step
+
+    def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
+        """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
+        before = {key: case.incident.revision for key, case in self.cases.items()}
+        for cause, found in self._by_cause(verdicts):
+            self._open_or_extend(cause, found, context)
+        for case in list(self.cases.values()):
+            self._follow(case, context)
+        for incident in [case.incident for case in self.cases.values()] + self.closed:
+            if before.get(incident.id) != incident.revision:
+                self._journal(incident, context)
+        self.closed.clear()
+        intents, self._intents = self._intents, []
+        return intents
+
+    def _by_cause(self, verdicts: Sequence[Verdict]) -> list[tuple[Cause, list[Verdict]]]:
+        """Group the breaches of versions by their cause, each version under the most specific one."""
+        found: dict[str, tuple[Cause, list[Verdict]]] = {}
+        for name in sorted({verdict.version for verdict in verdicts if verdict.state == "breach"}):
+            version = self.monitor.versions.get(name)
+            if version is None or version.blamed:
+                continue
+            cause = cause_of(self.monitor.facts(name, list(verdicts)))
+            if cause is None:
+                continue
+            scope = name if cause.rollback else ""
+            breaches = [verdict for verdict in verdicts if verdict.version == name and verdict.state == "breach"]
+            found.setdefault(f"{cause.name}/{scope}", (cause, []))[1].extend(breaches)
+        return list(found.values())
+
+    def _open_or_extend(self, cause: Cause, found: list[Verdict], context: Context) -> None:
+        now = context.now
+        case = self._case_of(cause, found)
+        first = min(found, key=lambda verdict: (verdict.rule != "version", verdict.onset or now))
+        severity = worst([verdict.severity for verdict in found])
+        if case is None:
+            self._open(cause, first, found, severity, context)
+            return
+        for verdict in found:
+            case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
+        case.incident = incidents.raise_severity(case.incident, severity, now)
+        if cause.name != case.incident.cause and case.rollback is None:
+            case.incident = incidents.change_cause(case.incident, cause.name, first.text, now)
+            self._tell(case, "update", context)
+
+    def _case_of(self, cause: Cause, found: list[Verdict]) -> Case | None:
+        """Find the open case that these breaches belong to: the same cause, or another cause of the same version."""
+        versions = {verdict.version for verdict in found}
+        for case in self.cases.values():
+            same = case.incident.cause == cause.name and (not cause.rollback or case.incident.version in versions)
+            if same or case.incident.version in versions:
+                return case
+        return None
+
+    def _open(self, cause: Cause, first: Verdict, found: list[Verdict], severity: str, context: Context) -> None:
+        monitor, now = self.monitor, context.now
+        onset = min((verdict.onset for verdict in found if verdict.onset is not None), default=now)
+        moved = [
+            {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
+            for change in monitor.evidence(onset)[:FEATURES]
+        ]
+        finding = Finding(
+            model=self.guardrail.model,
+            cause=cause.name,
+            severity=severity,  # type: ignore[arg-type]  # "off" rules give no verdicts
+            reason=f"{first.text}; {cause.hint}",
+            rules=tuple(sorted({verdict.rule for verdict in found})),
+            version=first.version,
+            onset=onset,
+            labels_to_alarm=first.labels,
+            numbers=dict(first.numbers),
+            features=moved,
+            examples=monitor.versions[first.version].examples(onset),
+        )
+        version = monitor.versions[first.version]
+        name = f"{cause.name}/{first.version}"
+        ordinal = self._ordinals[name] = self._ordinals.get(name, 0) + 1
+        limit = version.harm.limit if version.harm is not None else 1.0
+        case = Case(incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now), Healing(limit, version.stage == "shadow"))
+        self.cases[case.incident.id] = case
+        monitor.healings[case.incident.id] = case.healing
+        if severity == "page":
+            self.last_page = now
+        self._consider_rollback(case, context)
+        self._tell(case, "trigger", context)
+
+    # --- what follows
+
+    def _follow(self, case: Case, context: Context) -> None:
+        if case.rollback is None:
+            if self._consider_rollback(case, context):
+                self._tell(case, "update", context)
+        elif case.rollback.confirmed is None:
+            self._confirm(case, case.rollback, context)
+        else:
+            self._check_help(case, case.rollback, context)
+        if case.healing.healed:
+            self._resolve(case, context)
+
+    def _consider_rollback(self, case: Case, context: Context) -> bool:
+        """Decide on a rollback; True when the decision is new."""
+        settings, incident, blamed = self.guardrail.respond.rollback, case.incident, case.incident.version
+        if settings is None or incident.cause != "new_version" or blamed is None or case.healing.shadow or not context.live:
+            return False
+        version = self.monitor.versions.get(blamed)
+        contest = self.monitor.contests.get(blamed)
+        if version is None or contest is None or contest.trial is None:
+            return False
+        situation = Situation(
+            blamed=blamed,
+            labels=contest.trial.since_onset,
+            serves=version.serves(context.now, self.monitor.age + BREAKER_WINDOW),
+            rolled_back=version.blamed,
+            targets=self.monitor.targets(blamed),
+            unfit=frozenset(
+                name for name, other in self.monitor.versions.items() if other.blamed or other.over_limit()
+            ),
+            sent=self._sent,
+            breaking=context.breaking,
+        )  # fmt: skip
+        answer = may_roll_back(settings, situation, context.now)
+        if answer.kind == "wait" or answer.reason in case.refused:
+            return False
+        if answer.kind == "rollback" and answer.target is not None:
+            self._roll_back(case, blamed, answer.target, version.stage == "canary", context)
+            return True
+        case.refused.append(answer.reason)
+        action = Action(kind=answer.kind, at=context.now, target=answer.target, reason=answer.reason)
+        case.incident = incidents.add_action(incident, action)
+        return True
+
+    def _roll_back(self, case: Case, blamed: str, target: str, canary: bool, context: Context) -> None:
+        settings, incident = self.guardrail.respond.rollback, case.incident
+        assert settings is not None  # noqa: S101  # the caller asked it whether to roll back
+        key = f"rollback:{incident.model}:{blamed}"
+        action = Action(kind="rollback", at=context.now, target=target, reason=incident.reason, key=key)
+        case.incident = incidents.add_action(incident, action)
+        case.rollback = Rollback(target, context.now, key, canary)
+        if incident.observe:
+            return
+        self.monitor.versions[blamed].blamed = True
+        self._sent.append(context.now)
+        command = RollbackCommand(
+            model=incident.model,
+            blamed=blamed,
+            target=target,
+            key=key,
+            incident=incident.id,
+            reason=incident.reason,
+            guardrail_version=self.guardrail.version,
+            guardrail_digest=self.guardrail.short_digest,
+            at=context.now,
+        )
+        self._intend("rollback", key, settings.with_, command_record(command), incident.id, context)
+
+    def _confirm(self, case: Case, rollback: Rollback, context: Context) -> None:
+        settings, incident, now = self.guardrail.respond.rollback, case.incident, context.now
+        blamed = self.monitor.versions.get(incident.version or "")
+        target = self.monitor.versions.get(rollback.target)
+        gone = blamed is None or not blamed.serves(now, TICK)
+        back = rollback.canary or (target is not None and target.seen.get("live", 0.0) > rollback.at)
+        if now > rollback.at and gone and back:
+            rollback.confirmed = now
+            action = Action(kind="rollback_confirmed", at=now, target=rollback.target)
+            case.incident = incidents.mitigate(incidents.add_action(incident, action), f"version {rollback.target} serves again", now)
+            case.healing.restart(now)
+            self._tell(case, "update", context)
+            return
+        patience = settings.confirm_within if settings is not None else 0.0
+        if not self._recorded and not incident.observe and not rollback.overdue and now - rollback.at > patience:
+            rollback.overdue = True
+            self._complain(case, "rollback_unconfirmed", f"live traffic does not show it after {patience:.0f} s", context)
+
+    def _check_help(self, case: Case, rollback: Rollback, context: Context) -> None:
+        """Page when the confirmed rollback does not help: then it was not the version."""
+        target = self.monitor.versions.get(rollback.target)
+        if case.incident.cause != "new_version" or target is None or target.alarm is None:
+            return
+        reason = f"the rollback did not help: version {rollback.target} is over its limit too"
+        case.incident = incidents.change_cause(case.incident, "concept", reason, context.now)
+        case.incident = incidents.relapse(case.incident, reason, context.now)
+        self._tell(case, "update", context)
+
+    def acted(self, key: str, outcome: Outcome, context: Context) -> list[Intent]:
+        """Take the end of an act that the dispatcher reports; a rollback that could not be sent is told."""
+        for case in self.cases.values():
+            if case.rollback is not None and case.rollback.key == key:
+                if outcome.status == "failed":
+                    self._complain(case, "rollback_failed", outcome.detail, context)
+                else:
+                    case.incident = incidents.note(case.incident, outcome.at, "rollback_sent", outcome.detail)
+                self._journal(case.incident, context)
+        intents, self._intents = self._intents, []
+        return intents
+
+    def _complain(self, case: Case, kind: str, reason: str, context: Context) -> None:
+        target = case.rollback.target if case.rollback is not None else None
+        case.incident = incidents.add_action(case.incident, Action(kind=kind, at=context.now, target=target, reason=reason))
+        case.incident = incidents.raise_severity(case.incident, "page", context.now, reason)
+        self._tell(case, "update", context)
+
+    def _resolve(self, case: Case, context: Context) -> None:
+        healing, incident = case.healing, case.incident
+        since = "since the rollback" if healing.since is not None else "since the alarm"
+        reason = (
+            f"the {self.monitor.measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
+            f"under the limit of {100 * healing.limit:.3g} %"
+        )
+        case.incident = incidents.resolve(incident, reason, context.now)
+        self._tell(case, "resolve", context)
+        del self.cases[incident.id], self.monitor.healings[incident.id]
+        self.monitor.settle({name for name in self.monitor.versions if not self._elsewhere(name)})
+        self.closed.append(case.incident)
+
+    def _elsewhere(self, name: str) -> bool:
+        """Whether another open case is about this version."""
+        return any(case.incident.version == name for case in self.cases.values())
+
+    # --- intents
+
+    def _tell(self, case: Case, event: Event, context: Context) -> None:
+        """Tell the routes of the incident's severity; a resolve goes to all that were told of it."""
+        incident, now = case.incident, context.now
+        routes = tuple(case.told) if event == "resolve" else self._routes[incident.severity]
+        kind: str = "resolve" if event == "resolve" else "page" if incident.severity == "page" else "ticket"
+        case.notices += 1
+        for route in routes:
+            key = key_of(incident.id, kind, route, case.notices)  # type: ignore[arg-type]  # one of the three above
+            if route not in case.told:
+                case.told.append(route)
+                if incident.severity != "log":
+                    case.incident = incidents.add_action(case.incident, Action(kind=kind, at=now, route=route, key=key))
+            if not incident.observe:
+                notice = notice_of(case.incident, event=event, key=key, at=now)
+                self._intend(kind, key, route, notice_record(notice), incident.id, context)
+
+    def _journal(self, incident: Incident, context: Context) -> None:
+        key = f"journal:{incident.id}:{incident.revision}"
+        self._intend("journal", key, "journal", incident_entry(incident).body(), incident.id, context)
+
+    def _intend(self, kind: str, key: str, destination: str, body: dict[str, Any], incident: str, context: Context) -> None:
+        self._intents.append(
+            Intent(
+                key=key,
+                kind=kind,  # type: ignore[arg-type]  # callers pass the literals
+                model=self.guardrail.model,
+                incident=incident,
+                destination=destination,
+                body=body,
+                created=context.now,
+                generation=context.generation,
+            )
+        )
+
+    # --- state
+
+    def to_state(self) -> dict[str, Any]:
+        """Give everything as plain data."""
+        return {
+            "v": 1,
+            "cases": [
+                {
+                    "incident": incidents.to_record(case.incident),
+                    "healing": case.healing.to_state(),
+                    "rollback": None if case.rollback is None else vars(case.rollback),
+                    "notices": case.notices,
+                    "told": case.told,
+                    "refused": case.refused,
+                }
+                for case in self.cases.values()
+            ],
+            "ordinals": self._ordinals,
+            "sent": self._sent,
+            "last_page": self.last_page,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `to_state` gave."""
+        for saved in state["cases"]:
+            incident = incidents.from_record(saved["incident"])
+            rollback = None if saved["rollback"] is None else Rollback(**saved["rollback"])
+            healing = Healing.from_state(saved["healing"])
+            self.cases[incident.id] = Case(
+                incident, healing, rollback, saved["notices"], list(saved["told"]), list(saved["refused"])
+            )  # fmt: skip
+            self.monitor.healings[incident.id] = healing
+        self._ordinals, self._sent = dict(state["ordinals"]), list(state["sent"])
+        self.last_page = state["last_page"]
