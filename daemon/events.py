@@ -1,9 +1,9 @@
 """Events: what producers send, checked and brought into one form.
 
-One pass of a typed decoder (msgspec) both parses and validates, so that a good event costs about two microseconds and a bad one gets the
-decoder's own sentence with the path of the offending field. Everything behind this module can rely on: text is text, times are epoch
-seconds, numbers are finite. Bare `NaN` and `Infinity` tokens are not JSON, but Python producers write them; such a value takes a slower
-way, on which they become values that are not there.
+One pass of a typed decoder (msgspec) both parses and validates, so that a good event costs about two microseconds and a bad
+one gets the decoder's own sentence with the path of the offending field. Everything behind this module can rely on: text is
+text, times are epoch seconds, numbers are finite. Bare `NaN` and `Infinity` tokens are not JSON, but Python producers write
+them; such a value takes a slower way, on which they become values that are not there.
 """
 
 from __future__ import annotations
@@ -131,7 +131,6 @@ _DECODERS: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
     "label": msgspec.json.Decoder(_LabelWire),
     "outcome": msgspec.json.Decoder(_OutcomeWire),
 }
-_WIRE: Final[dict[Kind, type[_Wire]]] = {"prediction": _PredictionWire, "label": _LabelWire, "outcome": _OutcomeWire}
 
 
 def parse(kind: Kind, value: bytes | None, arrival: float, largest: int = 1_000_000) -> Event:
@@ -150,29 +149,33 @@ def parse(kind: Kind, value: bytes | None, arrival: float, largest: int = 1_000_
         raise Rejected("empty", "the value is empty; send a JSON object")
     if len(value) > largest:
         raise Rejected("too_large", f"the value has {len(value)} bytes, more than max_event_bytes = {largest}")
-    return _normal(_decode(kind, value), arrival)
+    wire: _Wire = decode(_DECODERS[kind], value)
+    return _normal(wire, arrival)
 
 
-def _decode(kind: Kind, value: bytes) -> _Wire:
+def decode(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
+    """Decode JSON; NaN, infinities and numbers beyond a double become values that are not there.
+
+    Raises:
+        Rejected: it is not JSON, or not what the decoder takes.
+    """
     try:
-        wire: _Wire = _DECODERS[kind].decode(value)
+        return decoder.decode(value)
     except RecursionError:
         raise Rejected("too_deep", "the value is nested too deeply") from None
     except UnicodeDecodeError as error:
         raise Rejected("not_utf8", f"the value is not UTF-8 (byte {error.start})") from None
     except msgspec.ValidationError as error:
         if "out of range" in str(error):
-            return _decode_leniently(kind, value)
+            return _decode_leniently(decoder, value)
         raise _invalid(error) from None
     except msgspec.DecodeError as error:
         if b"NaN" in value or b"Infinity" in value:
-            return _decode_leniently(kind, value)
+            return _decode_leniently(decoder, value)
         raise Rejected("not_json", f"the value is not JSON: {error}") from None
-    return wire
 
 
-def _decode_leniently(kind: Kind, value: bytes) -> _Wire:
-    """Decode a value with NaN, infinities or numbers beyond a double in it: they become values that are not there."""
+def _decode_leniently(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
     try:
         loose = json.loads(value, parse_constant=lambda _: None, parse_float=_finite_or_none, parse_int=_whole_or_none)
     except RecursionError:
@@ -183,12 +186,11 @@ def _decode_leniently(kind: Kind, value: bytes) -> _Wire:
         raise Rejected("not_json", f"the value is not JSON: {error}") from None
     try:
         # Through the strict decoder again, so that lone surrogates, which Python's decoder lets in, are refused here too.
-        wire: _Wire = _DECODERS[kind].decode(msgspec.json.encode(loose))
+        return decoder.decode(msgspec.json.encode(loose))
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except (UnicodeEncodeError, msgspec.DecodeError, RecursionError) as error:
         raise Rejected("not_json", f"the value is not JSON: {error}") from None
-    return wire
 
 
 def _finite_or_none(text: str) -> float | None:
@@ -241,7 +243,7 @@ def _present(mapping: dict[str, T | None]) -> dict[str, T]:
     return {name: value for name, value in mapping.items() if value is not None}
 
 
-def as_text(value: str | float | bool) -> str:  # noqa: FBT001 - a JSON scalar, not a switch
+def as_text(value: str | float | bool) -> str:
     """Bring a label or a prediction into the text that it is compared as: `1.0` is `1`, `true` is `true`.
 
     >>> as_text(1.0), as_text("1.0"), as_text(True), as_text(0.25), as_text("007")
@@ -253,9 +255,7 @@ def as_text(value: str | float | bool) -> str:  # noqa: FBT001 - a JSON scalar, 
         return head if dot and tail and not tail.strip("0") and head.removeprefix("-").isdecimal() else value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def parse_time(value: str | float) -> float:

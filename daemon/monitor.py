@@ -19,7 +19,7 @@ from daemon.versions import Version
 from detectors.budget import Budget, increment
 from detectors.drift import FeatureChange, FeatureDrift
 from detectors.performance import RollingPerformance, loss_function
-from detectors.reference import limit_of
+from detectors.reference import Reference, limit_of
 
 if TYPE_CHECKING:
     from daemon.events import Prediction
@@ -165,8 +165,7 @@ class Monitor:
         version.builder = type(builder)()
         if not self._learned:
             self.age, self._learned = reference.delay, True
-        limit = limit_of(reference, self.guardrail.tolerance_over(reference.mean), self.guardrail.limit)
-        version.learn(reference, limit)
+        version.learn(reference, self._limit(reference))
         if version.inherited is None:
             version.coverage = reference.coverage
 
@@ -286,10 +285,16 @@ class Monitor:
             worse="version" in breached, harm="harm" in breached, older_over_limit=older is not None and older.over_limit()
         )
 
-    def older_of(self, name: str) -> str | None:
-        """Give the version that this one is set against, if any."""
-        contest = self.contests.get(name)
-        return None if contest is None else contest.old
+    def follow_guardrail(self) -> None:
+        """Set the limits anew after the guardrail file changed: that is a person's decision, so they may rise."""
+        self.age = min(self.age, self.guardrail.labels.expected_within)
+        for version in self.versions.values():
+            reference = version.reference or version.inherited
+            if reference is not None:
+                version.set_limit(self._limit(reference))
+
+    def _limit(self, reference: Reference) -> float:
+        return limit_of(reference, self.guardrail.tolerance_over(reference.mean), self.guardrail.limit)
 
     def targets(self, blamed: str) -> list[str]:
         """Give the versions known to be good that may be rolled back to, the last good one first."""
@@ -297,10 +302,12 @@ class Monitor:
         return [name for name in names if not self.versions[name].blamed and not self.versions[name].over_limit()]
 
     def settle(self, names: set[str]) -> None:
-        """Take the alarms of versions back, and end their contests: the incident about them is resolved."""
+        """Take the alarms of versions back, and end the contests that they lost: the incident about them is resolved."""
         for name in names & self.versions.keys():
             self.versions[name].clear()
-            self.contests.pop(name, None)
+            contest = self.contests.get(name)
+            if contest is not None and contest.decision == "worse":
+                del self.contests[name]
 
     def evidence(self, onset: float) -> list[FeatureChange]:
         """Give the features that moved since the onset (event time), by size of effect."""

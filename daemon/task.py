@@ -1,0 +1,271 @@
+"""A task: all models of some topic partitions, their clock, and the checkpoint that makes their state last.
+
+Events come one at a time in the order of arrival. The clock is the largest arrival time seen; ticks come every 10 s of it, and all that
+are due run before the next event, so that silence is seen as a gap too. Nothing here reads a clock, a topic or a network: what goes in
+decides what comes out, live and in `backtest` alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from alerting.intents import Intent, Outcome, restamped
+from alerting.intents import from_record as intent_of
+from alerting.intents import to_record as record_of
+from daemon.brake import BREAKER_WINDOW
+from daemon.events import Event, Label, Prediction
+from daemon.join import Join
+from daemon.monitor import Monitor
+from daemon.response import TICK, Context, Response
+
+if TYPE_CHECKING:
+    from daemon.guardrails import Guardrail
+    from daemon.policy import State, Verdict
+    from daemon.store import Store
+
+#: While nothing happens to a model, it is judged at every so many ticks only: a long silence must not take long to replay.
+IDLE_TICKS: Final = 6
+#: Version of the layout of the store.
+LAYOUT: Final = 1
+
+Offsets = dict[tuple[str, int], int]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+
+
+class StoreTooNew(Exception):
+    """The store was written by a newer watchkeeper."""
+
+
+class Watched:
+    """One model in the task: its join, its monitor, its response, and for how long each verdict was what."""
+
+    def __init__(self, guardrail: Guardrail, store: Store, limit: int, routes: Mapping[str, Sequence[str]], recorded: bool) -> None:
+        self.guardrail = guardrail
+        self.join = Join(store, guardrail.model, limit)
+        self.monitor = Monitor(guardrail, self.join)
+        self.response = Response(guardrail, self.monitor, routes, recorded)
+        self.outcomes = 0
+        self.active = True  # something happened since the last tick
+        self.dirty = True  # something happened since the last checkpoint
+        self.verdicts: list[Verdict] = []
+        self.seconds: dict[tuple[str, str, str | None], dict[State, float]] = {}
+        self._judged: float | None = None
+
+    def observe(self, event: Event) -> None:
+        """Take an event in."""
+        self.active = self.dirty = True
+        if isinstance(event, Prediction):
+            if self.join.predict(event):
+                self.monitor.observe(event)
+        elif isinstance(event, Label):
+            self.join.label(event)
+        else:
+            self.outcomes += 1
+
+    def step(self, context: Context) -> list[Intent]:
+        """Judge, and answer."""
+        self._spend(context.now)
+        self.verdicts = self.monitor.verdicts(context.now)
+        self.dirty = True
+        return self.response.step(self.verdicts, context)
+
+    def tick(self, context: Context, number: int) -> list[Intent]:
+        """Do what is due at a tick."""
+        changed = self.monitor.release(context.now)
+        self.join.expire(context.now, self.guardrail.labels.give_up_after)
+        busy = changed or self.active or bool(self.response.cases)
+        if not busy and number % IDLE_TICKS:
+            return []
+        self.active = False
+        return self.step(context)
+
+    def _spend(self, now: float) -> None:
+        """Book the time since the last judgement on the states that it found."""
+        if self._judged is not None and now > self._judged:
+            for verdict in self.verdicts:
+                states = self.seconds.setdefault((verdict.rule, verdict.version, verdict.segment), {"ok": 0.0, "unknown": 0.0, "breach": 0.0})
+                states[verdict.state] += now - self._judged
+        self._judged = now if self._judged is None else max(now, self._judged)
+
+    def to_state(self) -> dict[str, Any]:
+        """Everything but the join, which keeps itself."""
+        return {
+            "guardrail": [self.guardrail.version, self.guardrail.digest],
+            "monitor": self.monitor.to_state(),
+            "response": self.response.to_state(),
+            "outcomes": self.outcomes,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `to_state` gave."""
+        self.monitor.restore(state["monitor"])
+        self.response.restore(state["response"])
+        self.outcomes = state["outcomes"]
+        if list(state["guardrail"]) != [self.guardrail.version, self.guardrail.digest]:
+            self.monitor.follow_guardrail()
+
+
+class Task:
+    """All models of the partitions that this process owns.
+
+    Args:
+        store: holds the state; on a store with a past the task goes on where its last checkpoint was.
+        guardrails: by model.
+        routes: severity -> names of the default routes.
+        recorded: the traffic was recorded (`backtest`).
+        max_pending: most predictions in the join, over all models.
+        generation: of the assignment; intents carry it.
+        done: keys of acts that the journal knows to be done, for a task that starts without a store.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        guardrails: Mapping[str, Guardrail],
+        *,
+        routes: Mapping[str, Sequence[str]] | None = None,
+        recorded: bool = False,
+        max_pending: int = 5_000_000,
+        generation: int = 0,
+        done: frozenset[str] = frozenset(),
+    ) -> None:
+        self.store = store
+        self.generation = generation
+        self.live = True
+        self.clock: float | None = None
+        self.offsets: Offsets = {}
+        self.unmonitored = 0
+        self.outbox: dict[str, Intent] = {}
+        self._done = done
+        self._numbers: dict[str, int] = {}  # key of an intent -> its place in the outbox
+        self._next_number = 0
+        self._next_tick = 0.0
+        limit = max(max_pending // max(len(guardrails), 1), 1)
+        self.models = {name: Watched(guardrail, store, limit, routes or {}, recorded) for name, guardrail in guardrails.items()}
+        self._restore()
+
+    # --- events and time
+
+    def observe(self, event: Event) -> None:
+        """Take one event in, after the ticks that are due before it."""
+        if self.clock is None or event.at > self.clock:
+            self.advance(event.at)
+        watched = self.models.get(event.model)
+        if watched is None:
+            self.unmonitored += 1
+            return
+        watched.observe(event)
+        if self.clock is not None and watched.monitor.release(self.clock):
+            self._add(watched.step(self._context(self.clock, watched)))
+
+    def advance(self, clock: float) -> None:
+        """Move the clock on, ticks included; a clock never goes back."""
+        if self.clock is None:
+            self._next_tick = (clock // TICK + 1) * TICK
+        elif clock <= self.clock:
+            return
+        while self._next_tick <= clock:
+            now = self.clock = self._next_tick
+            self._next_tick += TICK
+            number = round(now / TICK)
+            for watched in self.models.values():
+                self._add(watched.tick(self._context(now, watched), number))
+        self.clock = clock
+
+    def settle(self) -> None:
+        """Judge every model at the clock as it stands: what was held back while the task was behind may be done now."""
+        for watched in self.models.values():
+            if self.clock is not None:
+                self._add(watched.step(self._context(self.clock, watched)))
+
+    def _context(self, now: float, watched: Watched) -> Context:
+        breaking = sum(
+            1
+            for other in self.models.values()
+            if other is not watched and other.response.last_page is not None and now - other.response.last_page < BREAKER_WINDOW
+        )
+        return Context(now, self.live, breaking, self.generation)
+
+    # --- the outbox
+
+    def _add(self, intents: Iterable[Intent]) -> None:
+        for intent in intents:
+            if intent.key in self._done or intent.key in self.outbox:
+                continue
+            self._numbers[intent.key] = self._next_number
+            self._next_number += 1
+            self.outbox[intent.key] = intent
+            self.store.put(_outbox_key(self._numbers[intent.key]), _encode(record_of(intent)))
+
+    def acted(self, outcomes: Iterable[Outcome]) -> None:
+        """Take what the dispatcher reports; what is done or given up leaves the outbox with the next checkpoint."""
+        for outcome in outcomes:
+            intent = self.outbox.get(outcome.key)
+            if intent is None or not outcome.final:
+                continue
+            del self.outbox[outcome.key]
+            self.store.delete(_outbox_key(self._numbers.pop(outcome.key)))
+            watched = self.models.get(intent.model or "")
+            if watched is not None and intent.kind == "rollback":
+                watched.dirty = True
+                now = self.clock if self.clock is not None else outcome.at
+                self._add(watched.response.acted(outcome.key, outcome, self._context(now, watched)))
+
+    # --- the checkpoint
+
+    def checkpoint(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Write everything since the last one in one atomic batch: joins, monitors, cases, outbox, clock and offsets."""
+        self.offsets.update(offsets)
+        for name, watched in self.models.items():
+            if watched.dirty:
+                watched.join.save()
+                self.store.put(b"m\0" + name.encode(), _encode(watched.to_state()))
+                watched.dirty = False
+        self.store.put(
+            b"t",
+            _encode(
+                {
+                    "layout": LAYOUT,
+                    "clock": self.clock,
+                    "next_tick": self._next_tick,
+                    "offsets": [[topic, partition, offset] for (topic, partition), offset in self.offsets.items()],
+                    "unmonitored": self.unmonitored,
+                    "next_number": self._next_number,
+                }
+            ),
+        )
+        self.store.commit()
+
+    def _restore(self) -> None:
+        saved = self.store.get(b"t")
+        if saved is None:
+            return
+        state = _decode(saved)
+        if state["layout"] != LAYOUT:
+            raise StoreTooNew(f"the store has layout {state['layout']}, this release reads {LAYOUT}")
+        self.clock, self._next_tick = state["clock"], state["next_tick"]
+        self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
+        self.unmonitored, self._next_number = state["unmonitored"], state["next_number"]
+        for name, watched in self.models.items():
+            value = self.store.get(b"m\0" + name.encode())
+            if value is not None:
+                watched.restore(_decode(value))
+        for key, value in self.store.scan(b"o\0"):
+            intent = restamped(intent_of(_decode(value)), self.generation)
+            self.outbox[intent.key] = intent
+            self._numbers[intent.key] = int.from_bytes(key[2:], "big")
+
+    def restamp(self, generation: int) -> None:
+        """Go on under another assignment: what is still to be done is done under it."""
+        self.generation = generation
+        self.outbox = {key: dataclasses.replace(intent, generation=generation) for key, intent in self.outbox.items()}
+
+
+def _outbox_key(number: int) -> bytes:
+    return b"o\0" + number.to_bytes(8, "big")
