@@ -122,7 +122,7 @@ class Monitor:
         version = self.versions.get(waiting.version)
         if version is None or (waiting.stage == "shadow" and (version.stage != "shadow" or self.guardrail.feedback_loop)):
             return False
-        version.covered(joined.label is not None)
+        version.covered(waiting.stage, joined.label is not None)
         contests = [contest for contest in self.contests.values() if version.name in {contest.new, contest.old}]
         for contest in contests:
             contest.released(version.name, waiting.stage)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
 from alerting.intents import Intent, Outcome, restamped
 from alerting.intents import from_record as intent_of
 from alerting.intents import to_record as record_of
+from alerting.notice import Notice
+from alerting.notice import to_record as notice_record
 from daemon.brake import BREAKER_WINDOW
 from daemon.events import Event, Label, Prediction
 from daemon.join import Join
@@ -203,6 +205,23 @@ class Task:
             self.outbox[intent.key] = intent
             self.store.put(_outbox_key(self._numbers[intent.key]), _encode(record_of(intent)))
 
+    def report(self, key: str, severity: Literal["page", "ticket"], reason: str, routes: Sequence[str]) -> None:
+        """Tell people of trouble with the daemon itself, once under each key."""
+        now = self.clock or 0.0
+        self._add(
+            Intent(
+                key=f"{key}:{route}",
+                kind=severity,
+                model=None,
+                incident=None,
+                destination=route,
+                body=notice_record(Notice(key=f"{key}:{route}", dedup_key=key, event="trigger", severity=severity, cause="daemon", reason=reason, at=now)),
+                created=now,
+                generation=self.generation,
+            )
+            for route in routes
+        )
+
     def acted(self, outcomes: Iterable[Outcome]) -> None:
         """Take what the dispatcher reports; what is done or given up leaves the outbox with the next checkpoint."""
         for outcome in outcomes:
@@ -258,6 +277,9 @@ class Task:
                 watched.restore(_decode(value))
         for key, value in self.store.scan(b"o\0"):
             intent = restamped(intent_of(_decode(value)), self.generation)
+            if intent.key in self._done:
+                self.store.delete(key)
+                continue
             self.outbox[intent.key] = intent
             self._numbers[intent.key] = int.from_bytes(key[2:], "big")
 

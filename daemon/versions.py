@@ -65,6 +65,7 @@ class Version:
         self.recent = RecentLosses()
         self.last: deque[float] = deque(maxlen=LAST)
         self.coverage = 1.0
+        self.matured: dict[str, tuple[int, int]] = {}  # stage -> predictions that reached age h with and without a label
         self.scored = 0
         self.unscored = 0
         self.good = False
@@ -99,8 +100,10 @@ class Version:
         """Whether users get its predictions: a live or canary one came in the last `within` seconds."""
         return any(now - self.seen[stage] <= within for stage in ("live", "canary") if stage in self.seen)
 
-    def covered(self, labelled: bool) -> None:
+    def covered(self, stage: str, labelled: bool) -> None:
         """Note whether a prediction had its label at the fixed age."""
+        with_label, without = self.matured.get(stage, (0, 0))
+        self.matured[stage] = (with_label + labelled, without + (not labelled))
         self.coverage += (labelled - self.coverage) / COVERAGE_SPAN
 
     def coverage_floor(self, minimum: float) -> float:
@@ -242,6 +245,7 @@ class Version:
             "recent": self.recent.to_state(),
             "last": list(self.last),
             "coverage": self.coverage,
+            "matured": self.matured,
             "scored": self.scored,
             "unscored": self.unscored,
             "good": self.good,
@@ -266,6 +270,7 @@ class Version:
         version.recent = RecentLosses.from_state(state["recent"])
         version.last.extend(state["last"])
         version.coverage, version.scored, version.unscored = state["coverage"], state["scored"], state["unscored"]
+        version.matured = {stage: (labelled, unlabelled) for stage, (labelled, unlabelled) in state["matured"].items()}
         version.good, version.blamed = state["good"], state["blamed"]
         version.errors.extend((mark, identity) for mark, identity in state["errors"])
         version.others.extend((mark, identity) for mark, identity in state["others"])

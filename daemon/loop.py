@@ -1,0 +1,214 @@
+"""The loop: one turn takes records in, moves the clock, and saves.
+
+A turn reads aloud: follow the assignment, poll, observe, let wall time move the clock when there is no lag, take what the dispatcher
+did, and, when it is time, the checkpoint, whose order is what makes a crash harmless:
+
+1. bad events are safe in the dead-letter topic,
+2. one write batch holds the state, the offsets and the outbox,
+3. the offsets go to Kafka, for lag tools, and because the broker's yes proves that the partitions are still ours,
+4. the dispatcher learns of the new intents.
+
+A crash before 2 repeats the events since the last checkpoint on the state of that checkpoint; a crash after it repeats nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from daemon.events import Kind, Rejected, parse
+
+if TYPE_CHECKING:
+    from alerting.intents import Intent, Outcome
+    from daemon.records import Partition, Record, Source
+    from daemon.task import Task
+
+log = structlog.get_logger()
+
+#: Seconds that a poll waits for records: also how soon a stop or a standby's turn is noticed.
+POLL: Final = 0.5
+#: A checkpoint comes at the latest after so many events, so that what is not saved yet stays small.
+EVENTS_PER_CHECKPOINT: Final = 20_000
+#: Without an assignment for so long (seconds) the store is given up for the next owner. A member that joins takes everything from the
+#: owner for 0.01 to 0.3 s and gives it back: for that nobody closes a store.
+GRACE: Final = 5.0
+#: Behind by no more than this (seconds of event time), what is decided is still true of the world.
+NEARLY_LIVE: Final = 60.0
+
+
+class DeadLetters(Protocol):
+    """Where bad events go."""
+
+    def reject(self, record: Record, reason: str, message: str) -> None:
+        """Hand over a bad record."""
+
+    def flush(self) -> None:
+        """Wait until all of them are safe; raises when they are not."""
+
+
+class Hands(Protocol):
+    """Who carries intents out."""
+
+    def submit(self, intents: Sequence[Intent]) -> None:
+        """Take new intents; never blocks."""
+
+    def outcomes(self) -> list[Outcome]:
+        """Give what ended since the last call."""
+
+    def drop(self) -> None:
+        """Forget everything that was submitted: the assignment is gone."""
+
+
+@dataclass
+class Turn:
+    """What one turn did, for whoever listens."""
+
+    read: Counter[str]
+    rejected: Counter[str]
+    checkpoint: bool = False
+
+
+class Loop:
+    """Takes records from a source to a task.
+
+    Args:
+        source: where records come from.
+        topics: topic -> what its records are.
+        open_task: makes the task of an assignment on its store, or None while it cannot (another process holds the store).
+        dead_letters: where bad events go.
+        hands: carries intents out.
+        prove: told the generation each time the broker accepted a commit under it: the right to act.
+        notice: told what the source noticed.
+        checkpoint_every: seconds.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        topics: Mapping[str, Kind],
+        open_task: Callable[[int], Task | None],
+        dead_letters: DeadLetters,
+        hands: Hands,
+        prove: Callable[[int, float], None],
+        *,
+        checkpoint_every: float = 1.0,
+        largest: int = 1_000_000,
+    ) -> None:
+        self.source = source
+        self.task: Task | None = None
+        self.dead_letters = dead_letters
+        self.hands = hands
+        self._topics = topics
+        self._open_task = open_task
+        self._prove = prove
+        self._every = checkpoint_every
+        self._largest = largest
+        self._offsets: dict[Partition, int] = {}
+        self._submitted: set[str] = set()
+        self._events = 0
+        self._saved = 0.0
+        self._owned = 0.0  # monotonic time at which the assignment was last seen
+        self._tried = 0.0
+
+    def run_once(self, wall: float, monotonic: float) -> Turn:
+        """Do one turn; `wall` is epoch seconds, `monotonic` a clock that never jumps."""
+        turn = Turn(Counter(), Counter())
+        self._follow_assignment(monotonic)
+        records = self.source.poll(POLL)
+        task = self.task
+        if task is None or self.source.assignment() is None:
+            return turn
+        for record in records:
+            self._take(task, record, wall, turn)
+        self._events += len(records)
+        self._follow_time(task, wall, idle=not records)
+        task.acted(self.hands.outcomes())
+        due = monotonic - self._saved >= self._every
+        if due or self._events >= EVENTS_PER_CHECKPOINT or task.outbox.keys() - self._submitted:
+            self.checkpoint(task, monotonic)
+            turn.checkpoint = True
+        return turn
+
+    def _follow_time(self, task: Task, wall: float, *, idle: bool) -> None:
+        """Let wall time move the clock while there is no lag, and do at the end of a lag what was held back in it."""
+        caught_up = self.source.caught_up()
+        live = caught_up or (task.clock is not None and wall - task.clock < NEARLY_LIVE)
+        if live and not task.live:
+            task.live = True
+            task.settle()
+        task.live = live
+        if caught_up and idle and task.clock is not None:
+            task.advance(wall)
+
+    def _take(self, task: Task, record: Record, wall: float, turn: Turn) -> None:
+        turn.read[record.topic] += 1
+        # A producer's clock may be wrong; ours decides what the future is, or one record could move the clock to next year.
+        arrival = min(record.timestamp / 1000, wall) if record.timestamp > 0 else wall
+        try:
+            event = parse(self._topics[record.topic], record.value, arrival, self._largest)
+        except Rejected as rejected:
+            turn.rejected[rejected.reason] += 1
+            self.dead_letters.reject(record, rejected.reason, str(rejected))
+        else:
+            task.observe(event)
+        self._offsets[(record.topic, record.partition)] = record.offset + 1
+
+    def checkpoint(self, task: Task, monotonic: float) -> None:
+        """Save; see the module's text for the order."""
+        self.dead_letters.flush()
+        task.checkpoint(self._offsets)
+        self._saved, self._events = monotonic, 0
+        if self.source.commit(task.offsets):
+            self._prove(task.generation, monotonic)
+        new = [intent for key, intent in task.outbox.items() if key not in self._submitted]
+        self._submitted = set(task.outbox)
+        self.hands.submit(new)
+
+    def _follow_assignment(self, monotonic: float) -> None:
+        assignment = self.source.assignment()
+        if assignment is None:
+            if self.task is not None and monotonic - self._owned > GRACE:
+                self.release()
+            return
+        self._owned = monotonic
+        if self.task is not None and self.task.generation == assignment.generation:
+            return
+        if self.task is None:
+            if monotonic - self._tried < 1.0:
+                return
+            self._tried = monotonic
+            self.task = self._open_task(assignment.generation)
+            if self.task is None:
+                return
+            self.task.live = False  # until it is known how far behind it is
+            self._offsets = dict(self.task.offsets)
+            log.info("assigned", generation=assignment.generation, partitions=len(assignment.partitions))
+        else:
+            self.hands.drop()
+            self.task.restamp(assignment.generation)
+            log.info("assigned_again", generation=assignment.generation)
+        self._submitted = set()
+        self.source.seek(self._offsets)
+        self.checkpoint(self.task, monotonic)
+
+    def release(self) -> None:
+        """Give the task up: another member owns its partitions, or the daemon stops. What was not saved is read again by the next."""
+        if self.task is None:
+            return
+        self.hands.drop()
+        self.task.store.close()
+        self.task = None
+        self._offsets, self._submitted = {}, set()
+        log.info("released")
+
+    def stop(self, monotonic: float) -> None:
+        """Save what was done, if the partitions are still ours, and give the task up."""
+        if self.task is not None and self.source.assignment() is not None:
+            self.checkpoint(self.task, monotonic)
+        self.release()
+
+
