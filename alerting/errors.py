@@ -25,6 +25,10 @@ class DeliveryError(AlertingError):
         self.retry_after = retry_after
 
 
+class Fenced(AlertingError):
+    """The lease of the intent's generation is gone: another daemon acts now, and this one must not."""
+
+
 class IllegalTransition(AlertingError):
     """An incident was asked to do what its state does not allow."""
 
@@ -35,3 +39,7 @@ class InvalidRecord(AlertingError):
 
 class InvalidRoute(AlertingError):
     """A route or an executor of the settings cannot be built; the sentence names it and the key."""
+
+
+class LedgerUnavailable(AlertingError):
+    """The ledger's file cannot be opened or written; the sentence names it and says what to do."""

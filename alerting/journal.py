@@ -7,6 +7,7 @@ ends once.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -37,6 +38,20 @@ class JournalEntry:
     def body(self) -> dict[str, Any]:
         """The entry as the body of an intent of kind `journal`."""
         return {"key": self.key, "record": self.record}
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """A record as the bytes of the log: JSON in ASCII, the same bytes for the same record."""
+    return json.dumps(record, separators=(",", ":"), sort_keys=True).encode("ascii")
+
+
+def decode(value: bytes | None) -> dict[str, Any] | None:
+    """The record in the bytes of the log; None for a tombstone and for whatever is not a record."""
+    try:
+        record = json.loads(value or b"null")
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def entry_of_body(body: Mapping[str, Any]) -> JournalEntry:

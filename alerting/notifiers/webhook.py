@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 from pydantic import Field, SecretStr, field_validator
@@ -37,8 +37,11 @@ class WebhookConfig(RouteConfig):
     @field_validator("url")
     @classmethod
     def _an_address(cls, url: SecretStr) -> SecretStr:
-        parts = urlsplit(url.get_secret_value())
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            address = httpx.URL(url.get_secret_value())
+        except httpx.InvalidURL:
+            address = httpx.URL("")  # the error's own text would quote the address
+        if address.scheme not in {"http", "https"} or not address.host:
             raise ValueError("must be an http or https address with a host")
         return url
 
