@@ -1,0 +1,178 @@
+"""What others see of a task: metrics, verdicts and guardrails, as plain data made in the loop's own thread.
+
+The task counts for itself and calls nobody; this listener reads its counts once a checkpoint and tells telemetry what is new. The views
+of the API are built here too and swapped in as a whole, so that a request never reads a task that is at work.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from daemon.join import Counts
+    from daemon.loop import Turn
+    from daemon.task import Task, Watched
+    from daemon.telemetry import Telemetry
+
+#: Rolling metrics are worked out from a thousand labels: often enough for a scrape (seconds).
+DETAILS_EVERY: Final = 10.0
+
+
+class Reporter:
+    """Tells telemetry what a task did since it was last asked. Counters begin with the process, not with the store."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
+        self.verdicts: list[dict[str, Any]] = []
+        self.guardrails: list[dict[str, Any]] = []
+        self._seen: dict[tuple[str, ...], int] = {}
+        self._versions: dict[str, set[str]] = {}
+        self._opened: dict[str, set[str]] = {}
+        self._task: Task | None = None
+        self._told = 0.0
+        self._detailed = True
+
+    def turn(self, turn: Turn) -> None:
+        """Tell what a turn read."""
+        for topic, n in turn.read.items():
+            self.telemetry.event_read(topic, n)
+        for reason, n in turn.rejected.items():
+            self.telemetry.event_rejected(reason, n)
+
+    def task(self, task: Task, wall: float) -> None:
+        """Tell how a task stands."""
+        if task is not self._task:
+            self._begin(task)
+        self._detailed = wall - self._told >= DETAILS_EVERY
+        if self._detailed:
+            self._told = wall
+        self.telemetry.event_unmonitored(self._new(("unmonitored",), task.unmonitored))
+        if task.clock is not None:
+            self.telemetry.clock(task.clock, wall)
+        created = [intent.created for intent in task.outbox.values() if intent.kind != "journal"]
+        oldest = max(0.0, (task.clock or 0.0) - min(created)) if created else 0.0
+        self.telemetry.actions_pending(len(created), oldest)
+        for name, watched in task.models.items():
+            self._model(name, watched)
+        self.verdicts = [
+            {"model": name, **asdict(verdict), "guardrail_version": watched.guardrail.version, "digest": watched.guardrail.short_digest}
+            for name, watched in task.models.items()
+            for verdict in watched.verdicts
+        ]
+
+    def nothing(self) -> None:
+        """Tell that this daemon owns nothing now."""
+        self._task = None
+        self.verdicts = []
+
+    def _begin(self, task: Task) -> None:
+        self._task = task
+        self._seen.clear()
+        self._opened = {name: set(watched.response.cases) for name, watched in task.models.items()}
+        self._new(("unmonitored",), task.unmonitored)
+        for name, watched in task.models.items():
+            for what, n in self._counts(watched):
+                self._new((name, *what), n)
+        self.guardrails = [
+            {
+                "model": name,
+                "version": watched.guardrail.version,
+                "digest": watched.guardrail.digest,
+                "mode": watched.guardrail.mode,
+                "owner": watched.guardrail.owner,
+                "path": str(watched.guardrail.path),
+            }
+            for name, watched in task.models.items()
+        ]
+        for name, watched in task.models.items():
+            self.telemetry.guardrail_info(name, watched.guardrail.version, watched.guardrail.short_digest)
+
+    def _new(self, what: tuple[str, ...], n: int) -> int:
+        before = self._seen.get(what, 0)
+        self._seen[what] = n
+        return max(0, n - before)
+
+    def _counts(self, watched: Watched) -> list[tuple[tuple[str, ...], int]]:
+        counts: Counts = watched.join.counts
+        found: list[tuple[tuple[str, ...], int]] = [
+            (("joined",), counts.joined - counts.late_labels),
+            (("late",), counts.late_labels),
+            (("duplicate",), counts.duplicate_labels),
+            (("conflict",), counts.label_conflicts),
+            (("orphan",), counts.orphan_labels),
+            (("again",), counts.duplicate_predictions),
+            (("age",), counts.expired - counts.expired_for_room),
+            (("room",), counts.expired_for_room),
+            (("outcome",), watched.outcomes),
+        ]
+        for version in watched.monitor.versions.values():
+            found += [(("prediction", version.name, stage), n) for stage, n in version.predictions.items()]
+            for stage, (labelled, unlabelled) in version.matured.items():
+                found += [(("labelled", version.name, stage), labelled), (("unlabelled", version.name, stage), unlabelled)]
+        return found
+
+    def _model(self, name: str, watched: Watched) -> None:
+        telemetry = self.telemetry
+        telemetry.pending(name, watched.join.pending)
+        for what, total in self._counts(watched):
+            n = self._new((name, *what), total)
+            match what:
+                case ("joined",):
+                    telemetry.label_joined(name, n)
+                case ("late",):
+                    telemetry.label_late(name, n)
+                case ("duplicate",):
+                    telemetry.label_duplicate(name, n)
+                case ("conflict",):
+                    telemetry.label_conflict(name, n)
+                case ("orphan",):
+                    telemetry.label_orphan(name, n)
+                case ("again",):
+                    telemetry.prediction_duplicate(name, n)
+                case ("age",):
+                    telemetry.prediction_expired(name, "age", n)
+                case ("room",):
+                    telemetry.prediction_expired(name, "room", n)
+                case ("outcome",):
+                    telemetry.outcome(name, n)
+                case ("prediction", version, stage):
+                    telemetry.prediction(name, version, stage, n)
+                case ("labelled", version, stage):
+                    telemetry.prediction_matured(name, version, stage, labelled=n, unlabelled=0)
+                case ("unlabelled", version, stage):
+                    telemetry.prediction_matured(name, version, stage, labelled=0, unlabelled=n)
+        self._judgement(name, watched)
+        self._incidents(name, watched)
+
+    def _judgement(self, name: str, watched: Watched) -> None:
+        telemetry = self.telemetry
+        versions = watched.monitor.versions
+        for gone in self._versions.get(name, set()) - versions.keys():
+            telemetry.forget_version(name, gone)
+        self._versions[name] = set(versions)
+        for version in versions.values():
+            reference = version.reference or version.inherited
+            if reference is not None:
+                telemetry.reference_loss(name, version.name, reference.mean)
+            if version.last:
+                telemetry.mean_loss(name, version.name, version.stage, version.mean())
+                if self._detailed:
+                    telemetry.performance(name, version.name, version.performance.values())
+        for verdict in watched.verdicts:
+            scope = (name, verdict.rule, verdict.version, verdict.segment or "")
+            telemetry.verdict(*scope, verdict.state, verdict.reason)
+            telemetry.evidence_ratio(*scope, verdict.evidence)
+            limit = verdict.numbers.get("limit")
+            if limit is not None:
+                telemetry.limit(*scope, limit)
+
+    def _incidents(self, name: str, watched: Watched) -> None:
+        cases = watched.response.cases
+        counts = Counter((case.incident.cause, case.incident.severity) for case in cases.values())
+        self.telemetry.incidents_open(name, counts)
+        for identity in cases.keys() - self._opened.setdefault(name, set()):
+            incident = cases[identity].incident
+            self.telemetry.incident_opened(name, incident.cause, incident.severity)
+        self._opened[name] = set(cases)
