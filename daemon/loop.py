@@ -14,7 +14,7 @@ A crash before 2 repeats the events since the last checkpoint on the state of th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -24,6 +24,7 @@ from daemon.events import Kind, Rejected, parse
 
 if TYPE_CHECKING:
     from alerting.intents import Intent, Outcome
+    from daemon.lease import Lease
     from daemon.records import Partition, Record, Source
     from daemon.task import Task
 
@@ -53,14 +54,11 @@ class DeadLetters(Protocol):
 class Hands(Protocol):
     """Who carries intents out."""
 
-    def submit(self, intents: Sequence[Intent]) -> None:
-        """Take new intents; never blocks."""
+    def submit(self, intents: Iterable[Intent]) -> list[Intent]:
+        """Take new intents, never blocking; gives those that did not fit, to be submitted again."""
 
     def outcomes(self) -> list[Outcome]:
-        """Give what ended since the last call."""
-
-    def drop(self) -> None:
-        """Forget everything that was submitted: the assignment is gone."""
+        """Give the last news of each intent since the last call."""
 
 
 @dataclass
@@ -81,8 +79,7 @@ class Loop:
         open_task: makes the task of an assignment on its store, or None while it cannot (another process holds the store).
         dead_letters: where bad events go.
         hands: carries intents out.
-        prove: told the generation each time the broker accepted a commit under it: the right to act.
-        notice: told what the source noticed.
+        lease: renewed each time the broker accepted a commit: the right to act.
         checkpoint_every: seconds.
     """
 
@@ -93,7 +90,7 @@ class Loop:
         open_task: Callable[[int], Task | None],
         dead_letters: DeadLetters,
         hands: Hands,
-        prove: Callable[[int, float], None],
+        lease: Lease,
         *,
         checkpoint_every: float = 1.0,
         largest: int = 1_000_000,
@@ -104,7 +101,7 @@ class Loop:
         self.hands = hands
         self._topics = topics
         self._open_task = open_task
-        self._prove = prove
+        self.lease = lease
         self._every = checkpoint_every
         self._largest = largest
         self._offsets: dict[Partition, int] = {}
@@ -126,7 +123,7 @@ class Loop:
             self._take(task, record, wall, turn)
         self._events += len(records)
         self._follow_time(task, wall, idle=not records)
-        task.acted(self.hands.outcomes())
+        self._hear(task)
         due = monotonic - self._saved >= self._every
         if due or self._events >= EVENTS_PER_CHECKPOINT or task.outbox.keys() - self._submitted:
             self.checkpoint(task, monotonic)
@@ -163,10 +160,17 @@ class Loop:
         task.checkpoint(self._offsets)
         self._saved, self._events = monotonic, 0
         if self.source.commit(task.offsets):
-            self._prove(task.generation, monotonic)
-        new = [intent for key, intent in task.outbox.items() if key not in self._submitted]
-        self._submitted = set(task.outbox)
-        self.hands.submit(new)
+            self.lease.renew(task.generation, monotonic)
+            # Only what is not under way already: an intent that ended a moment ago must not be done again.
+            new = [intent for key, intent in task.outbox.items() if key not in self._submitted]
+            refused = {intent.key for intent in self.hands.submit(new)}
+            self._submitted = task.outbox.keys() - refused
+
+    def _hear(self, task: Task) -> None:
+        """Take what the dispatcher did; what it let go of, because the lease had run out, is submitted again."""
+        outcomes = self.hands.outcomes()
+        task.acted(outcomes)
+        self._submitted -= {outcome.key for outcome in outcomes if outcome.status == "fenced"}
 
     def _follow_assignment(self, monotonic: float) -> None:
         assignment = self.source.assignment()
@@ -188,7 +192,7 @@ class Loop:
             self._offsets = dict(self.task.offsets)
             log.info("assigned", generation=assignment.generation, partitions=len(assignment.partitions))
         else:
-            self.hands.drop()
+            self._hear(self.task)
             self.task.restamp(assignment.generation)
             log.info("assigned_again", generation=assignment.generation)
         self._submitted = set()
@@ -199,7 +203,7 @@ class Loop:
         """Give the task up: another member owns its partitions, or the daemon stops. What was not saved is read again by the next."""
         if self.task is None:
             return
-        self.hands.drop()
+        self.lease.end()
         self.task.store.close()
         self.task = None
         self._offsets, self._submitted = {}, set()
