@@ -170,13 +170,6 @@ class Version:
             return False
         mean, first = block
         held, self._held = self._held, 0.0
-        if self.recovery is not None:
-            self.recovery.update(mean, held, first)
-            if not self.recovery.drift_detected:
-                return False
-            self.alarm = None
-            detector.clear()
-            return True
         detector.update(mean, held, first)
         self.spent += held
         if not detector.drift_detected:
