@@ -2,16 +2,17 @@
 
 ruamel.yaml's own constructor stops at the first duplicate key and forgets positions of plain values. So only its parser is
 used: this module composes the events itself, collects duplicate keys as problems, and limits size, depth and aliases on the
-way, so that no file, however made, costs more than a second or ends in a traceback.
+way, so that no file, however made, costs more than seconds or ends in a traceback.
 
-Plain values follow the core schema of YAML 1.2: `yes` and `off` are text, dates are text. Two things differ on purpose:
-`007` stays text (it is somebody's version, not the number 7), and so does a number of more than forty digits.
+Plain values follow the core schema of YAML 1.2: `yes` and `off` are text, dates are text. Three things differ on purpose and stay
+text: `007` (it is somebody's version, not the number 7), a number of more than forty digits, and `.inf` and `.nan`.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -47,9 +48,12 @@ _WORDS: Final[dict[str, bool | None]] = {
 }
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _BASED: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT: Final = re.compile(
-    r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-)
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_HALF: Final = re.compile("[\ud800-\udfff]")
+
+
+#: A path of keys and indices.
+Location = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -79,14 +83,24 @@ class Document:
     root: Node
     duplicates: tuple[Problem, ...]
 
-    def find(self, location: Sequence[str | int]) -> Node | None:
+    def find(self, location: Location) -> Node | None:
         """The value at a path of keys and indices; None when the file does not say it."""
         node: Node | None = self.root
         for part in location:
             node = _child(node, part)
         return node
 
-    def place(self, location: Sequence[str | int], *, of_key: bool = False) -> tuple[int, int]:
+    def items(self, location: Location) -> list[Node]:
+        """The items of a list; none when there is no list."""
+        node = self.find(location)
+        return node.value if node is not None and isinstance(node.value, list) else []
+
+    def keys_of(self, location: Location) -> list[str]:
+        """The keys of a mapping, in the order of the file; none when there is no mapping."""
+        node = self.find(location)
+        return list(node.value) if node is not None and isinstance(node.value, dict) else []
+
+    def place(self, location: Location, *, of_key: bool = False) -> tuple[int, int]:
         """Line and column of the value (or of its key) at `location`; of the nearest thing around it when it is not there."""
         node, place = self.root, (self.root.line, self.root.column)
         for depth, part in enumerate(location):
@@ -100,13 +114,13 @@ class Document:
             node = child
         return place
 
-    def problem(self, location: Sequence[str | int], message: str, *, of_key: bool = False) -> Problem:
+    def problem(self, location: Location, message: str, *, of_key: bool = False) -> Problem:
         """A problem of this file at `location`."""
         line, column = self.place(location, of_key=of_key)
         return Problem(self.path, line, column, dotted(location), message)
 
 
-def dotted(location: Sequence[str | int]) -> str:
+def dotted(location: Location) -> str:
     """`respond.page[0]`: how a person writes a path of keys and indices."""
     text = ""
     for part in location:
@@ -182,6 +196,8 @@ class _Composer:
             raise self._refused(f"the tag {tag} is not used here; write the value without it, in quotes if it is text")
         node = Node(None, self.line, self.column)
         self._count(1)
+        if isinstance(event, ScalarEvent) and _HALF.search(event.value):
+            raise self._refused("an escape of half a character (a surrogate), which no other program could read")
         if isinstance(event, ScalarEvent):
             node.value = _scalar(event.value) if event.implicit[0] else event.value
         elif isinstance(event, SequenceStartEvent):
@@ -212,12 +228,12 @@ class _Composer:
         items: dict[str, Node] = {}
         while not isinstance(event := self._next(events), MappingEndEvent):
             line, column = self.line, self.column
-            if not isinstance(event, ScalarEvent):
+            if not isinstance(event, ScalarEvent) or _HALF.search(event.value):
                 raise self._refused("a key must be plain text, on one line, followed by a colon")
             key: str = event.value
             self._inside.append(key)
             value = self._node(self._next(events), events, depth + 1)
-            name = dotted(self._inside)
+            name = dotted(tuple(self._inside))
             self._inside.pop()
             node.size += value.size
             if key in items:
@@ -292,8 +308,8 @@ def _scalar(text: str) -> str | int | float | bool | None:
         return int(text)
     if _BASED.fullmatch(text):
         return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").lower().replace(".nan", "nan"))
+    if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+        return number
     return text
 
 
