@@ -237,7 +237,7 @@ class Response:
         settings, incident = self.guardrail.respond.rollback, case.incident
         assert settings is not None  # noqa: S101  # the caller asked it whether to roll back
         key = f"rollback:{incident.model}:{blamed}"
-        action = Action(kind="rollback", at=context.now, target=target, reason=incident.reason, key=key)
+        action = Action(kind="rollback", at=context.now, target=target, key=key)
         case.incident = incidents.add_action(incident, action)
         case.rollback = Rollback(target, context.now, key, canary)
         if incident.observe:

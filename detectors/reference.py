@@ -30,10 +30,8 @@ __all__ = [
 
 #: A block of more than this share of the reference leaves too few of them to trust: the verdict is unknown.
 LONGEST_BLOCK: Final = 1 / 20
-#: Losses kept in order to estimate their autocorrelation; later ones count in the mean and the variance only.
-_KEPT_LOSSES: Final = 10_000
-#: Delays kept; with more, every second one is dropped, and so on, which keeps their quantiles.
-_KEPT_DELAYS: Final = 4_096
+#: Losses that a reference is learned from at most; later ones are passed over.
+LARGEST: Final = 100_000
 _DELAY_QUANTILE: Final = 0.9
 
 
@@ -112,19 +110,23 @@ def limit_of(reference: Sample, tolerance: float, cap: float | None = None, conf
 
 
 class ReferenceBuilder:
-    """Learns a reference from losses in the order of prediction. Its memory is bounded, whatever comes."""
+    """Learns a reference from losses in the order of prediction. Its memory is bounded, whatever comes.
+
+    Losses whose labels came later than the age h are in the coverage and not in the mean: what is tested later is what is
+    labelled at that age, and where fast labels are worse than slow ones, a mean over both would be too low a bar.
+    """
 
     def __init__(self) -> None:
-        self.n = 0
         self.unlabelled = 0
         self.since = math.inf
         self.until = -math.inf
-        self._sum = 0.0
-        self._squares = 0.0
-        self._binary = True
         self._losses: list[float] = []
         self._delays: list[float] = []
-        self._stride = 1
+
+    @property
+    def n(self) -> int:
+        """Labelled predictions so far."""
+        return len(self._losses)
 
     def add(self, loss: float, delay: float, at: float) -> None:
         """Take a labelled prediction.
@@ -139,17 +141,9 @@ class ReferenceBuilder:
         """
         if not (0.0 <= loss <= 1.0 and math.isfinite(delay) and math.isfinite(at)):
             raise ValueError(f"a reference takes losses in [0, 1] with a finite delay and time, not {loss}, {delay}, {at}")
-        if self.n % self._stride == 0:
-            self._delays.append(max(delay, 0.0))
-            if len(self._delays) >= _KEPT_DELAYS:
-                self._delays = self._delays[::2]
-                self._stride *= 2
-        if len(self._losses) < _KEPT_LOSSES:
+        if len(self._losses) < LARGEST:
             self._losses.append(loss)
-        self.n += 1
-        self._sum += loss
-        self._squares += loss * loss
-        self._binary = self._binary and loss in (0.0, 1.0)
+            self._delays.append(max(delay, 0.0))
         self._see(at)
 
     def add_unlabelled(self, at: float) -> None:
@@ -163,7 +157,7 @@ class ReferenceBuilder:
 
     def ready(self, events: int, span: float) -> bool:
         """Whether `events` losses are in that cover `span` seconds at least."""
-        return self.n >= max(events, 1) and self.until - self.since >= span
+        return self.n >= min(max(events, 1), LARGEST) and self.until - self.since >= span
 
     def build(self, expected_within: float | None = None) -> Reference:
         """The reference so far.
@@ -176,20 +170,20 @@ class ReferenceBuilder:
         """
         if self.n == 0:
             raise ValueError("a reference needs at least one labelled prediction")
-        mean = self._sum / self.n
-        delays = sorted(self._delays)
-        delay = delays[math.ceil(_DELAY_QUANTILE * len(delays)) - 1]
+        delay = sorted(self._delays)[math.ceil(_DELAY_QUANTILE * self.n) - 1]
         if expected_within is not None:
             delay = min(delay, expected_within)
-        in_time = sum(1 for d in delays if d <= delay) / len(delays)
+        # A cap below every delay leaves nothing to learn from: then all that there is.
+        in_time = [loss for loss, d in zip(self._losses, self._delays, strict=True) if d <= delay] or self._losses
+        n, total = len(in_time), math.fsum(in_time)
         return Reference(
-            n=self.n,
-            mean=mean,
-            variance=_variance(self.n, self._sum, self._squares),
-            binary=self._binary,
-            tau=autocorrelation_time(self._losses),
+            n=n,
+            mean=total / n,
+            variance=_variance(n, total, math.fsum(loss * loss for loss in in_time)),
+            binary=all(loss in (0.0, 1.0) for loss in in_time),
+            tau=autocorrelation_time(in_time),
             delay=delay,
-            coverage=in_time * self.n / (self.n + self.unlabelled),
+            coverage=sum(d <= delay for d in self._delays) / (self.n + self.unlabelled),
             since=self.since,
             until=self.until,
         )
@@ -198,17 +192,12 @@ class ReferenceBuilder:
         """Plain data for `from_state`."""
         return {
             "v": 1,
-            "n": self.n,
             "unlabelled": self.unlabelled,
             # Infinities are no JSON, and nothing is known before the first event anyway.
             "since": self.since if math.isfinite(self.since) else None,
             "until": self.until if math.isfinite(self.until) else None,
-            "sum": self._sum,
-            "squares": self._squares,
-            "binary": self._binary,
             "losses": list(self._losses),
             "delays": list(self._delays),
-            "stride": self._stride,
         }
 
     @classmethod
@@ -216,11 +205,10 @@ class ReferenceBuilder:
         """Rebuild what `to_state` described; ValueError for another version."""
         s = checked(state, "reference builder", 1)
         builder = cls()
-        builder.n, builder.unlabelled = s["n"], s["unlabelled"]
+        builder.unlabelled = s["unlabelled"]
         builder.since = math.inf if s["since"] is None else s["since"]
         builder.until = -math.inf if s["until"] is None else s["until"]
-        builder._sum, builder._squares, builder._binary = s["sum"], s["squares"], s["binary"]
-        builder._losses, builder._delays, builder._stride = list(s["losses"]), list(s["delays"]), s["stride"]
+        builder._losses, builder._delays = list(s["losses"]), list(s["delays"])
         return builder
 
 
