@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
@@ -55,9 +56,10 @@ def dumps(obj: object) -> bytes:
     """Pickle one of River's objects (or a container of them), with River's version before it.
 
     Returns:
-        The version as text, a newline, the pickle.
+        The version as text, a newline, the CRC-32 of the pickle in four bytes, the pickle.
     """
-    return _RIVER_VERSION + b"\n" + pickle.dumps(obj, protocol=5)
+    pickled = pickle.dumps(obj, protocol=5)
+    return _RIVER_VERSION + b"\n" + zlib.crc32(pickled).to_bytes(4) + pickled
 
 
 def loads(data: bytes) -> Any:  # noqa: ANN401  (a pickle holds whatever was put in)
@@ -66,9 +68,13 @@ def loads(data: bytes) -> Any:  # noqa: ANN401  (a pickle holds whatever was put
     Raises:
         ValueError: If the data is damaged, or names a class that has no business in a detector's state.
     """
-    version, _, pickled = data.partition(b"\n")
-    if version != _RIVER_VERSION:
+    written_by, _, rest = data.partition(b"\n")
+    if written_by != _RIVER_VERSION:
         return None
+    # River's Rust parts panic on damaged bytes, which no handler of exceptions catches: look before they do.
+    if zlib.crc32(rest[4:]).to_bytes(4) != rest[:4]:
+        raise ValueError("the pickled state of a River object is damaged: its checksum differs")
+    pickled = rest[4:]
     try:
         return _Unpickler(io.BytesIO(pickled)).load()
     except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, TypeError, ValueError) as error:
