@@ -1,0 +1,249 @@
+"""Telemetry listens to the work: one method for each thing that happens, and no metric's name anywhere else.
+
+The loop calls these once a batch or a tick with counts, never once an event: a labelled increment costs a microsecond or two,
+which is more than a detector. Everything may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+
+from daemon.metrics import METRICS
+
+#: A checkpoint is one write batch: milliseconds; seconds mean a slow disk.
+_CHECKPOINT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_Scope = tuple[str, str, str, str]
+
+
+class Telemetry:
+    """The daemon's metrics over a registry of the caller's, so that two daemons in one test do not meet.
+
+    `version` is a version of the model that is watched, "" where the thing concerns all of them; `segment` is "region=north", ""
+    for all of the traffic.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        # A `_created` series beside each counter would double the page, and no list would name it.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client left this one without annotations
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in METRICS:
+            if metric.kind == "counter":
+                self._counters[metric.name] = Counter(metric.name, metric.help, metric.labels, registry=registry)
+            elif metric.kind == "gauge":
+                self._gauges[metric.name] = Gauge(metric.name, metric.help, metric.labels, registry=registry)
+            else:
+                self._histograms[metric.name] = Histogram(
+                    metric.name, metric.help, metric.labels, registry=registry, buckets=_CHECKPOINT_BUCKETS
+                )
+        ProcessCollector(registry=registry)
+        self._verdicts: dict[_Scope, tuple[str, str]] = {}
+        self._incidents: dict[str, set[tuple[str, str]]] = {}
+
+    # Events ------------------------------------------------------------------------------------------------------------
+
+    def event_read(self, topic: str, n: int = 1) -> None:
+        """`n` records of `topic` were read."""
+        self._count("watchkeeper_events_total", n, topic)
+
+    def event_rejected(self, reason: str, n: int = 1) -> None:
+        """`n` records went to the dead-letter topic."""
+        self._count("watchkeeper_events_rejected_total", n, reason)
+
+    def event_unmonitored(self, n: int = 1) -> None:
+        """`n` events were of models without a guardrail file."""
+        self._count("watchkeeper_events_unmonitored_total", n)
+
+    def outcome(self, model: str, n: int = 1) -> None:
+        """`n` outcomes were taken in."""
+        self._count("watchkeeper_outcomes_total", n, model)
+
+    # Join --------------------------------------------------------------------------------------------------------------
+
+    def prediction(self, model: str, version: str, stage: str, n: int = 1) -> None:
+        """`n` predictions were taken in."""
+        self._count("watchkeeper_predictions_total", n, model, version, stage)
+
+    def prediction_duplicate(self, model: str, n: int = 1) -> None:
+        """`n` predictions were sent again."""
+        self._count("watchkeeper_predictions_duplicate_total", n, model)
+
+    def prediction_matured(self, model: str, version: str, stage: str, *, labelled: int, unlabelled: int) -> None:
+        """So many predictions reached the age of judgement, with and without a label."""
+        self._count("watchkeeper_predictions_matured_total", labelled, model, version, stage, "true")
+        self._count("watchkeeper_predictions_matured_total", unlabelled, model, version, stage, "false")
+
+    def prediction_expired(self, model: str, reason: Literal["age", "room"], n: int = 1) -> None:
+        """`n` predictions were forgotten without a label."""
+        self._count("watchkeeper_predictions_expired_total", n, model, reason)
+
+    def pending(self, model: str, n: int) -> None:
+        """`n` predictions are in the join now."""
+        self._set("watchkeeper_predictions_pending", n, model)
+
+    def label_joined(self, model: str, n: int = 1) -> None:
+        """`n` labels met their predictions."""
+        self._count("watchkeeper_labels_total", n, model, "joined")
+
+    def label_late(self, model: str, n: int = 1) -> None:
+        """`n` labels came after the age of judgement: counted, not judged."""
+        self._count("watchkeeper_labels_total", n, model, "late")
+
+    def label_duplicate(self, model: str, n: int = 1) -> None:
+        """`n` labels came again."""
+        self._count("watchkeeper_labels_total", n, model, "duplicate")
+
+    def label_conflict(self, model: str, n: int = 1) -> None:
+        """`n` labels were other than the first one of their id."""
+        self._count("watchkeeper_labels_total", n, model, "conflict")
+
+    def label_orphan(self, model: str, n: int = 1) -> None:
+        """`n` labels were given up: their predictions never came."""
+        self._count("watchkeeper_labels_total", n, model, "orphan")
+
+    # Judgement ---------------------------------------------------------------------------------------------------------
+
+    def mean_loss(self, model: str, version: str, stage: str, value: float) -> None:
+        """The rolling mean loss of a version is `value`."""
+        self._set("watchkeeper_mean_loss", value, model, version, stage)
+
+    def reference_loss(self, model: str, version: str, value: float) -> None:
+        """The mean loss of a version's reference is `value`."""
+        self._set("watchkeeper_reference_loss", value, model, version)
+
+    def limit(self, model: str, rule: str, version: str, segment: str, value: float) -> None:
+        """A rule compares with `value`."""
+        self._set("watchkeeper_loss_limit", value, model, rule, version, segment)
+
+    def performance(self, model: str, version: str, values: Mapping[str, float]) -> None:
+        """The rolling metrics of a version, by name."""
+        for metric, value in values.items():
+            self._set("watchkeeper_performance", value, model, version, metric)
+
+    def evidence_ratio(self, model: str, rule: str, version: str, segment: str, value: float) -> None:
+        """A rule is `value` of the way to its alarm."""
+        self._set("watchkeeper_guardrail_evidence_ratio", value, model, rule, version, segment)
+
+    def verdict(self, model: str, rule: str, version: str, segment: str, state: str, reason: str) -> None:
+        """A rule was judged; the verdict before it leaves."""
+        scope, verdict = (model, rule, version, segment), (state, reason)
+        before = self._verdicts.get(scope)
+        if before == verdict:
+            return
+        self._verdicts[scope] = verdict
+        if before is not None:
+            self._gauges["watchkeeper_guardrail_verdict"].remove(*scope, *before)
+        self._set("watchkeeper_guardrail_verdict", 1, *scope, *verdict)
+
+    def detector_restarted(self, kind: str, n: int = 1) -> None:
+        """`n` diagnostic detectors started over."""
+        self._count("watchkeeper_detectors_restarted_total", n, kind)
+
+    # Incidents ---------------------------------------------------------------------------------------------------------
+
+    def incidents_open(self, model: str, counts: Mapping[tuple[str, str], int]) -> None:
+        """What is open of a model now, by (cause, severity); what is not named is zero."""
+        known = self._incidents.setdefault(model, set())
+        known.update(counts)
+        for cause, severity in known:
+            self._set("watchkeeper_incidents_open", counts.get((cause, severity), 0), model, cause, severity)
+
+    def incident_opened(self, model: str, cause: str, severity: str) -> None:
+        """An incident was opened."""
+        self._count("watchkeeper_incidents_total", 1, model, cause, severity)
+
+    def action(self, kind: str, status: str) -> None:
+        """The dispatcher tried something and it is done, failed or to be tried again."""
+        self._count("watchkeeper_actions_total", 1, kind, status)
+
+    def actions_pending(self, n: int, oldest: float) -> None:
+        """`n` actions wait in the outbox, the oldest for `oldest` seconds."""
+        self._set("watchkeeper_actions_pending", n)
+        self._set("watchkeeper_actions_oldest_seconds", oldest)
+
+    # Guardrails --------------------------------------------------------------------------------------------------------
+
+    def guardrail_info(self, model: str, version: int, digest: str) -> None:
+        """This file is in force for the model; `digest` in its short form."""
+        self._gauges["watchkeeper_guardrail_info"].remove_by_labels({"model": model})
+        self._set("watchkeeper_guardrail_info", 1, model, str(version), digest)
+
+    def guardrail_load(self, at: float, *, success: bool) -> None:
+        """The files were loaded at `at` (epoch seconds), or refused."""
+        self._set("watchkeeper_guardrail_load_success", int(success))
+        if success:
+            self._set("watchkeeper_guardrail_load_timestamp_seconds", at)
+
+    # Kafka and the daemon ----------------------------------------------------------------------------------------------
+
+    def consumer_lag(self, topic: str, partition: int, n: int) -> None:
+        """`n` records of a partition are not read yet."""
+        self._set("watchkeeper_consumer_lag_records", n, topic, str(partition))
+
+    def clock(self, at: float, now: float) -> None:
+        """The event clock stands at `at` while wall time is `now` (epoch seconds)."""
+        self._set("watchkeeper_clock_timestamp_seconds", at)
+        self._set("watchkeeper_lag_seconds", max(0.0, now - at))
+
+    def consumer_rebuilt(self, reason: str) -> None:
+        """The consumer was made anew; `reason` is the class of the error."""
+        self._count("watchkeeper_consumer_rebuilds_total", 1, reason)
+
+    def corrupt_range(self, topic: str, n: int) -> None:
+        """`n` offsets of a topic were passed over."""
+        self._count("watchkeeper_corrupt_records_total", n, topic)
+
+    def active(self, active: bool) -> None:
+        """This daemon owns partitions, or stands by."""
+        self._set("watchkeeper_active", int(active))
+        if not active:  # what is not ours is not ours to report: the owner's numbers would be counted twice
+            self._gauges["watchkeeper_consumer_lag_records"].clear()
+
+    def loop_progress(self, now: float) -> None:
+        """The loop went round at `now` (epoch seconds)."""
+        self._set("watchkeeper_loop_last_progress_timestamp_seconds", now)
+
+    def checkpoint(self, seconds: float) -> None:
+        """A checkpoint took `seconds`."""
+        self._histograms["watchkeeper_checkpoint_duration_seconds"].observe(seconds)
+
+    def build_info(self, version: str, river: str) -> None:
+        """These versions run."""
+        self._set("watchkeeper_build_info", 1, version, platform.python_version(), river)
+
+    # What is gone ------------------------------------------------------------------------------------------------------
+
+    def forget_version(self, model: str, version: str) -> None:
+        """A version is no longer watched: its series leave, or each release would add to the page for ever."""
+        self._forget(model=model, version=version)
+
+    def forget_model(self, model: str) -> None:
+        """A model is no longer watched."""
+        self._forget(model=model)
+        self._incidents.pop(model, None)
+
+    def _forget(self, **labels: str) -> None:
+        """Remove every series that has all these labels."""
+        for metric in METRICS:
+            if labels.keys() <= set(metric.labels):
+                series = self._counters if metric.kind == "counter" else self._gauges
+                series[metric.name].remove_by_labels(labels)
+        version = labels.get("version")
+        gone = [scope for scope in self._verdicts if scope[0] == labels["model"] and version in {None, scope[2]}]
+        for scope in gone:
+            del self._verdicts[scope]
+
+    def _count(self, name: str, n: int, *labels: str) -> None:
+        if n:
+            counter = self._counters[name]
+            (counter.labels(*labels) if labels else counter).inc(n)
+
+    def _set(self, name: str, value: float, *labels: str) -> None:
+        gauge = self._gauges[name]
+        (gauge.labels(*labels) if labels else gauge).set(value)
