@@ -1,0 +1,50 @@
+"""Which guardrail file is in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daemon.adoption import adopt
+from daemon.guardrails import Guardrail, load
+from daemon.store import MemoryStore
+
+FILE = """
+guardrails: v1
+model: loan
+version: {version}
+owner: team-credit
+runbook: https://wiki.example/loan
+task: binary
+positive: "1"
+tolerance: {tolerance}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the inner function says it
+    """Write a file with a version and a tolerance, and load it."""
+
+    def written(version: int, tolerance: float) -> Guardrail:
+        path = tmp_path / "loan.yaml"
+        path.write_text(FILE.format(version=version, tolerance=tolerance))
+        return load(path)
+
+    return written
+
+
+@pytest.mark.parametrize(
+    ("version", "tolerance", "in_force"),
+    [(2, 0.05, 0.05), (2, 0.06, 0.05), (1, 0.07, 0.05), (3, 0.08, 0.08)],
+    ids=["the same file", "same number with other content", "a number that went back", "a number that grew"],
+)
+def test_a_changed_file_is_taken_only_with_a_larger_number(write, version: int, tolerance: float, in_force: float) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Else what was accepted before stays in force, and the refusal says why."""
+    store = MemoryStore()
+    adopt(store, {"loan": write(2, 0.05)})
+    chosen, refused = adopt(store, {"loan": write(version, tolerance)})
+
+    assert chosen["loan"].tolerance_over(0.1) == in_force
+    assert bool(refused) == (in_force != tolerance)
+    assert all("stays in force" in sentence for sentence in refused)
