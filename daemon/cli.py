@@ -1,0 +1,107 @@
+"""The command line: what can be typed, with its help. What a command does is in `daemon.commands`.
+
+Commands are imported when they are called: `--help` and `check` need neither Kafka nor River, and should not wait for them.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon import __version__, logs
+from daemon.commands.moments import moment
+from daemon.commands.severities import FailOn
+
+app = typer.Typer(
+    name="watchkeeper",
+    help="Stands watch over deployed models: tells harm from drift, rolls back what a new version broke, pages when it matters.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # `daemon.__main__` says what went wrong
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Settings = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="The settings file (YAML).")]
+
+_TIME = "RFC 3339, epoch seconds, or how long ago (2h)"
+
+
+def _when(text: str) -> float:
+    """Read a time of the command line. Raises BadParameter."""
+    try:
+        return moment(text, time.time())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"watchkeeper {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _watchkeeper(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    logs.configure()
+
+
+@app.command(epilog="Example: watchkeeper run --settings /etc/watchkeeper/settings.yaml")
+def run(settings: Settings = None) -> None:
+    """Run the daemon: read predictions and labels from Kafka, judge, roll back, page."""
+    from daemon.commands import run as command  # noqa: PLC0415 - only here Kafka and all the rest are needed
+
+    raise typer.Exit(command.run(settings))
+
+
+@app.command(epilog="Example: watchkeeper check deploy/guardrails/")
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Guardrail files, or directories of them.")],
+) -> None:
+    """Validate guardrail files; every problem with its line and column, exit code 1 if there is one."""
+    from daemon.commands import check as command  # noqa: PLC0415 - see the module's text
+
+    raise typer.Exit(command.check(paths))
+
+
+@app.command(epilog="Example: watchkeeper backtest --guardrails loan.yaml --events monday.jsonl --events tuesday.jsonl.gz")
+def backtest(
+    guardrails: Annotated[Path, typer.Option("--guardrails", metavar="FILE", help="The model's guardrail file.")],
+    events: Annotated[
+        list[Path],
+        typer.Option(
+            "--events",
+            metavar="FILE",
+            help="JSON lines in the order of arrival, .gz too; may be given again: the files are one stream in that order.",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output instead of a table.")] = False,
+    until: Annotated[
+        float | None,
+        typer.Option("--until", parser=_when, metavar="TIME", help=f"Let the clock go on to then after the last event: {_TIME}."),
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option("--fail-on", help="Exit code 1 if there is an incident of this severity or a higher one."),
+    ] = None,
+) -> None:
+    """Judge recorded events as the daemon would have, at full speed; exit code 0 whatever was found."""
+    from daemon.commands import backtest as command  # noqa: PLC0415 - see the module's text
+
+    raise typer.Exit(command.backtest(guardrails, events, as_json=as_json, until=until, fail_on=fail_on))
+
+
+@app.command(epilog="Example: watchkeeper demo --keep")
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, for a look around.")] = False,
+) -> None:
+    """Tell the whole story on an embedded broker, in a minute: a bad version, the alarm, the rollback, the page."""
+    from daemon.demo import run_demo  # noqa: PLC0415 - see the module's text
+
+    raise typer.Exit(run_demo(keep=keep))
