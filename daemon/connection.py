@@ -46,6 +46,15 @@ class Membership(Connection, Protocol):
     def max_poll_records(self) -> int: ...
 
 
+class SourceSettings(Membership, Protocol):
+    """The settings of the source; times in seconds."""
+
+    @property
+    def start(self) -> str: ...
+    @property
+    def idle_after(self) -> float: ...
+
+
 class WireError(Exception):
     """The broker or the client could not do what was asked; the text is one sentence."""
 

@@ -46,6 +46,8 @@ REQUEST_TIMEOUT: Final = 15.0
 METADATA_AGE: Final = 60.0
 #: Milliseconds between two attempts to reach a broker that was away: at most this, so that a comeback is seen soon.
 RECONNECT_AT_MOST_MS: Final = 2000
+#: Bytes of a record that a topic lets through when nobody changed it (`max.message.bytes`), headers and framing included.
+LARGEST_RECORD: Final = 1 << 20
 
 
 def _milliseconds(seconds: float) -> int:
@@ -251,12 +253,6 @@ class GroupConsumer(Consumer):
                 return False
         return True
 
-    def committed(self, partition: Partition) -> int | None:
-        """The offset that the group last committed. Raises BrokerAway, Refused."""
-        with _mapped("ask for the committed offset"):
-            answer = self._kafka.committed(TopicPartition(*partition), timeout_ms=_milliseconds(REQUEST_TIMEOUT))
-            return cast("int | None", answer)
-
 
 class _Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka has no types
     """Runs on the IO thread while the caller is inside `poll` or `close`: it blocks nothing and decides nothing."""
@@ -317,8 +313,17 @@ class EverythingToOne(AbstractPartitionAssignor):  # type: ignore[misc]  # kafka
 class Producer:
     """A producer whose every record is accounted for: what `send` returns must be given to `settle`. Not thread-safe."""
 
-    def __init__(self, connection: Connection, *, max_block: float, delivery_timeout: float) -> None:
-        """`max_block`: seconds that `send` may wait for the topic; `delivery_timeout`: seconds until a record has failed."""
+    def __init__(
+        self, connection: Connection, *, max_block: float, delivery_timeout: float, largest: int = LARGEST_RECORD
+    ) -> None:
+        """Connect.
+
+        Args:
+            connection: where to.
+            max_block: seconds that `send` may wait for the topic.
+            delivery_timeout: seconds until a record has failed.
+            largest: bytes of a record that are sent at all; a topic may let less through.
+        """
         self._kafka: Any = _connected(
             KafkaProducer,
             connection,
@@ -326,6 +331,7 @@ class Producer:
             enable_idempotence=True,
             allow_auto_create_topics=False,
             linger_ms=5,
+            max_request_size=largest,
             request_timeout_ms=_milliseconds(min(REQUEST_TIMEOUT, delivery_timeout / 2)),
             delivery_timeout_ms=_milliseconds(delivery_timeout),
             max_block_ms=_milliseconds(max_block),
