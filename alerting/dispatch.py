@@ -105,11 +105,10 @@ class Dispatcher:
                 wake.wait(nap)
                 wake.clear()
                 continue
-            outcome = self._step(lane)
-            if outcome is not None:
+            for outcome in self._step(lane):
                 self._tell(outcome)
 
-    def _step(self, lane: Lane) -> Outcome | None:
+    def _step(self, lane: Lane) -> list[Outcome]:
         try:
             return lane.step()
         except Exception as error:  # noqa: BLE001  # the thread's edge: a bug in one notifier must not end all pages to it

@@ -45,6 +45,12 @@ def plain(value: object) -> Any:  # noqa: ANN401  # JSON has no narrower static 
     return str(value)
 
 
+def write_record(value: object) -> dict[str, Any]:
+    """A dataclass as plain JSON data: what `read_record` reads back."""
+    record: dict[str, Any] = plain(msgspec.to_builtins(value))
+    return record
+
+
 def read_record(record: Mapping[str, Any], kind: type[T]) -> T:
     """`record` (plain JSON data) as a `kind`; unknown keys are ignored, so that an older daemon reads a newer one's records.
 

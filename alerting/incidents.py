@@ -21,10 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-import msgspec
-
 from alerting.errors import IllegalTransition
-from alerting.formats import plain, read_record, rfc3339
+from alerting.formats import plain, read_record, rfc3339, write_record
 
 Severity = Literal["log", "ticket", "page"]
 State = Literal["open", "acknowledged", "mitigated", "resolved"]
@@ -270,8 +268,7 @@ def note(incident: Incident, at: float, what: str, detail: str = "") -> Incident
 
 def to_record(incident: Incident) -> dict[str, Any]:
     """The whole incident as plain JSON data: for the journal and the API."""
-    record: dict[str, Any] = msgspec.to_builtins(incident)
-    return record
+    return write_record(incident)
 
 
 def from_record(record: Mapping[str, Any]) -> Incident:

@@ -12,9 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
-
-from alerting.formats import read_record
+from alerting.formats import read_record, write_record
 
 Kind = Literal["page", "ticket", "resolve", "rollback", "journal"]
 Status = Literal["done", "failed", "retry_later", "fenced"]
@@ -81,8 +79,7 @@ def restamped(intent: Intent, generation: int) -> Intent:
 
 def to_record(intent: Intent) -> dict[str, Any]:
     """The intent as plain JSON data, for the outbox."""
-    record: dict[str, Any] = msgspec.to_builtins(intent)
-    return record
+    return write_record(intent)
 
 
 def from_record(record: Mapping[str, Any]) -> Intent:

@@ -91,34 +91,38 @@ class Lane:
         # A pause longer than any that the policy gives means that the clock was set back: it must not silence a page.
         return head.not_before if head.not_before - now <= self._pace.policy.longest_pause else now
 
-    def step(self) -> Outcome | None:
-        """Try the first intent if it is due. Returns what became of it, or None when there was nothing to do."""
+    def step(self) -> list[Outcome]:
+        """Try the first intent if it is due. Returns what became of it: nothing when there was nothing to do.
+
+        When the lease is gone all that wait are let go of, and told as fenced: were only the first one, the second might be
+        carried out before it once the lease is back.
+        """
         head, due = self._head(), self.due()
         if head is None or due is None or due > self._pace.clock():
-            return None
+            return []
         if self._progress.key != head.key:
             self._progress = _Progress(head.key)
         try:
             if self._progress.end is None:
                 attempted = self._attempt(head)
                 if isinstance(attempted, RetryAt):
-                    return self._wait(head, attempted)
+                    return [self._wait(head, attempted)]
                 self._progress.end = attempted
-            return self._record(head, self._progress.end)
+            return [self._record(head, self._progress.end)]
         except Fenced as error:
             return self._let_go(head, str(error))
 
-    def stumble(self, error: Exception) -> Outcome | None:
+    def stumble(self, error: Exception) -> list[Outcome]:
         """A step ended in an error that nobody foresaw, a bug: the first intent waits, and is given up when patience ends."""
         head = self._head()
         if head is None:
-            return None
+            return []
         # The name of its class only: the text may quote what it choked on.
         failure = DeliveryError(f"a bug in {head.destination}: {type(error).__name__}")
         step = self._next_step(head, failure)
         if isinstance(step, RetryAt):
-            return self._wait(head, step)
-        return self._finish(head, self._progress.end or self._outcome(head, "failed", step.reason, permanent=True))
+            return [self._wait(head, step)]
+        return [self._finish(head, self._progress.end or self._outcome(head, "failed", step.reason, permanent=True))]
 
     def _attempt(self, head: Intent) -> Outcome | RetryAt:
         """Act, or when that failed for good, take the fallback. Returns the end, or when to try again. Raises Fenced."""
@@ -159,13 +163,14 @@ class Lane:
             self._queue[head.key] = waiting
         return replace(self._outcome(head, "retry_later", step.reason), not_before=step.at)
 
-    def _let_go(self, head: Intent, reason: str) -> Outcome | None:
+    def _let_go(self, head: Intent, reason: str) -> list[Outcome]:
         with self._lock:
             if self._queue[head.key].generation != head.generation:
-                return None  # assigned to this daemon again while it was being tried: the next step has the newer generation
-            del self._queue[head.key]
+                return []  # assigned to this daemon again while it was being tried: the next step has the newer generation
+            waiting = list(self._queue.values())
+            self._queue.clear()
         self._progress = _Progress()
-        return self._outcome(head, "fenced", reason)
+        return [self._outcome(intent, "fenced", reason) for intent in waiting]
 
     def _finish(self, head: Intent, end: Outcome) -> Outcome:
         with self._lock:

@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-import msgspec
-
-from alerting.formats import read_record, rfc3339
+from alerting.formats import read_record, rfc3339, write_record
 from alerting.incidents import Action, Incident, Severity
 
 Event = Literal["trigger", "update", "resolve"]
@@ -155,8 +153,7 @@ def duration(seconds: float) -> str:
 
 def to_record(notice: Notice) -> dict[str, Any]:
     """The notice as plain JSON data: the body of its intent."""
-    record: dict[str, Any] = msgspec.to_builtins(notice)
-    return record
+    return write_record(notice)
 
 
 def from_record(record: Mapping[str, Any]) -> Notice:

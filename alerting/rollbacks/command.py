@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from alerting.formats import read_record, rfc3339
+from alerting.formats import read_record, rfc3339, write_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +86,7 @@ class Executor(Protocol):
 
 def to_record(command: RollbackCommand) -> dict[str, Any]:
     """The command as plain JSON data: the body of its intent."""
-    record: dict[str, Any] = msgspec.to_builtins(command)
-    return record
+    return write_record(command)
 
 
 def from_record(record: Mapping[str, Any]) -> RollbackCommand:
