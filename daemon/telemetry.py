@@ -21,13 +21,14 @@ _Scope = tuple[str, str, str, str]
 
 
 class Telemetry:
-    """The daemon's metrics over a registry of the caller's, so that two daemons in one test do not meet.
+    """The daemon's metrics over a registry of their own, so that two daemons in one test do not meet.
 
     `version` is a version of the model that is watched, "" where the thing concerns all of them; `segment` is "region=north", ""
     for all of the traffic.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry = CollectorRegistry() if registry is None else registry
         # A `_created` series beside each counter would double the page, and no list would name it.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client left this one without annotations
         self._counters: dict[str, Counter] = {}
