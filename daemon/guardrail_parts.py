@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from daemon.events import as_text
 from daemon.schema import (
@@ -194,10 +194,8 @@ class OutcomeRule(Section):
         return value
 
 
-class DetectorSetting(Section):
+class DetectorSetting(Section, extra="allow"):
     """A drift detector of River by its kind; every further key is a parameter of that kind."""
-
-    model_config = ConfigDict(extra="allow")
 
     kind: Name = Field(description="The kind of detector, say `adwin`.")
 

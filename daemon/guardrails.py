@@ -36,7 +36,7 @@ from daemon.guardrail_parts import (
     Task,
     Traffic,
 )
-from daemon.schema import Name, Names, Section, Text, Tolerance, day, default, problems, text, tolerance, tuple_of_list, wrong
+from daemon.schema import Name, Names, Section, Text, Tolerance, day, default, findings, text, tolerance, tuple_of_list, wrong
 from daemon.yaml_lines import Document, Location, Node, read
 
 #: Lists whose items are names: once each.
@@ -209,7 +209,7 @@ def load(path: Path | str) -> Guardrail:
     try:
         guardrail = Guardrail.model_validate(document.root.plain(), context={"path": Path(path)})
     except ValidationError as error:
-        found += problems(document, error)
+        found += [finding.problem(document) for finding in findings(error)]
     if guardrail is None or found:
         raise InvalidGuardrails(found)
     return guardrail
@@ -259,9 +259,12 @@ def _repeats(document: Document) -> Iterator[Problem]:
 
 
 def _twice(document: Document, location: Location, names: Sequence[str]) -> Iterator[Problem]:
+    seen: set[str] = set()
     for index, name in enumerate(names):
-        if name and name in names[:index]:
+        if name in seen:
             yield document.problem((*location, index), f"{name} is there twice; remove one of them")
+        elif name:
+            seen.add(name)
 
 
 def _as_said(node: Node | None) -> str:

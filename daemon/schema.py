@@ -1,8 +1,8 @@
 """What guardrail files and settings have in common: the small types of their values, and errors that a person understands.
 
 Pydantic finds every wrong value of a file in one pass, but speaks to programmers. `Section`, the base of all models here,
-rewrites each finding as one sentence that says what was expected and what was found instead, and `problems` gives it its line
-and column. Rules between fields are written as validators of the later field, never of the whole model: those of a whole model
+rewrites each finding as one sentence that says what was expected and what was found instead; `Finding.problem` gives it its
+line and column. Rules between fields are validators of the later field, never of the whole model: those of a whole model
 only run once every field is right, and a file with ten errors would list them in two rounds.
 """
 
@@ -19,7 +19,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
@@ -219,6 +218,8 @@ def _sentence(found: ErrorDetails) -> str:
         return NOTHING
     where = str(found["loc"][-1]) if found["loc"] else ""
     instead = "" if _SECRET.search(where) else f", not {shown(value)}"
+    if kind in {"dict_type", "model_type"} and isinstance(value, str):
+        instead = ", not text"  # it may be a mapping with a secret, badly written
     if kind in _EXPECTED:
         return _EXPECTED[kind].format(**context) + instead
     if kind == "literal_error":
@@ -251,10 +252,8 @@ def _line(location: Location, message: str, at: str | None = None, *, of_key: bo
     return InitErrorDetails(type=PydanticCustomError("spoken", "{message}", context), loc=location, input=None)
 
 
-class Section(BaseModel):
+class Section(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True):
     """A mapping of a guardrail file or of the settings: immutable, without unknown keys, with every error as one sentence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
     @classmethod
     def written_keys(cls) -> list[str]:
@@ -290,8 +289,16 @@ class Finding:
 
     location: Location
     message: str
-    at: str | None
-    of_key: bool
+    at: str | None = None
+    of_key: bool = False
+
+    def problem(self, document: Document) -> Problem:
+        """The same with the line and column that it belongs to."""
+        pointed = self.location
+        if self.at is not None and document.find(pointed) is None:
+            pointed = (*pointed[:-1], self.at)
+        line, column = document.place(pointed, of_key=self.of_key)
+        return Problem(document.path, line, column, dotted(self.location), self.message)
 
 
 def findings(error: ValidationError) -> Iterator[Finding]:
@@ -300,13 +307,3 @@ def findings(error: ValidationError) -> Iterator[Finding]:
         location = tuple(part for part in found["loc"] if part not in (*TAGS, "[key]"))
         context = {**found["ctx"], "of_key": True} if "[key]" in found["loc"] else found["ctx"]
         yield Finding(location, **context)
-
-
-def problems(document: Document, error: ValidationError) -> Iterator[Problem]:
-    """Every finding with the line and column that it belongs to."""
-    for finding in findings(error):
-        location = finding.location
-        missing = finding.at is not None and document.find(location) is None
-        pointed = (*location[:-1], finding.at) if missing and finding.at is not None else location
-        line, column = document.place(pointed, of_key=finding.of_key)
-        yield Problem(document.path, line, column, dotted(location), finding.message)

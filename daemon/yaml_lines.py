@@ -128,8 +128,8 @@ def dotted(location: Location) -> str:
     return text
 
 
-def read(path: Path) -> Document:
-    """The YAML document in a file.
+def read(path: Path, *, may_be_empty: bool = False) -> Document:
+    """The YAML document in a file. `may_be_empty`: nothing but comments is an empty mapping.
 
     Raises:
         UnreadableFile: it is not there, is too large, is not UTF-8, is empty, is not one YAML document, or nests or
@@ -139,7 +139,7 @@ def read(path: Path) -> Document:
     text = _text(path)
     composer = _Composer(name)
     try:
-        return composer.document(YAML(typ="safe", pure=True).parse(text))
+        return composer.document(YAML(typ="safe", pure=True).parse(text), may_be_empty=may_be_empty)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
@@ -174,7 +174,7 @@ class _Composer:
         self._inside: list[str | int] = []
         self._values = 0
 
-    def document(self, events: Iterator[Event]) -> Document:
+    def document(self, events: Iterator[Event], *, may_be_empty: bool) -> Document:
         root: Node | None = None
         for event in events:
             if isinstance(event, DocumentStartEvent):
@@ -184,7 +184,9 @@ class _Composer:
                 root = self._node(self._next(events), events, 1)
         if root is None or root.value is None:
             self.line = self.column = 1
-            raise self._refused("the file is empty")
+            if not may_be_empty:
+                raise self._refused("the file is empty")
+            root = Node({}, 1, 1)
         return Document(self._path, root, tuple(self.duplicates))
 
     def _node(self, event: Event, events: Iterator[Event], depth: int) -> Node:

@@ -1,0 +1,308 @@
+"""The daemon's own settings: one YAML file and the environment, every key with its default and its meaning.
+
+`WATCHKEEPER_KAFKA__GROUP` overrides `kafka.group` of the file, which overrides the default; a secret need never be in a file.
+What a *model* may do stands in its guardrail file instead, whose owners are other people. The fields below are also the
+reference page, docs/settings.md (see `daemon.settings_page`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+
+from alerting.routes import check_executors, check_routes
+from daemon.errors import CannotStart, UnreadableFile
+from daemon.schema import Finding, Name, PositiveSeconds, Section, Text, default, findings, suggestion, wrong
+from daemon.yaml_lines import Document, Location, dotted, read
+
+PREFIX: Final = "WATCHKEEPER_"
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:,/\[\]]+):[0-9]{1,5}")
+
+#: Files and directories; in a settings file they are relative to that file, wherever the daemon is started.
+_PATHS: Final[tuple[Location, ...]] = (
+    ("guardrails",),
+    ("state",),
+    ("kafka", "ssl_cafile"),
+    ("kafka", "ssl_certfile"),
+    ("kafka", "ssl_keyfile"),
+)
+
+
+class Options(dict[str, Any]):
+    """What the settings say of a route or an executor. It may hold secrets, so only its kind is ever shown."""
+
+    def __repr__(self) -> str:
+        return f"Options(kind={self.get('kind')!r})"
+
+    __str__ = __repr__
+
+
+def _split(value: object) -> object:
+    """The environment has no lists: `a:9092,b:9092` stands for one."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _topic(name: str) -> str:
+    if not _TOPIC.fullmatch(name) or name in {".", ".."}:
+        wrong(f"must be the name of a topic, up to 249 of A-Z a-z 0-9 . _ -, not {name!r}")
+    return name
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.fullmatch(value):
+        wrong(f"must be host:port, such as 127.0.0.1:9092, not {value!r}")
+    return value
+
+
+def _options(value: dict[str, Any]) -> Options:
+    return Options(value)
+
+
+Topic = Annotated[Name, AfterValidator(_topic)]
+Addresses = Annotated[tuple[Annotated[Text, AfterValidator(_address)], ...], BeforeValidator(_split), Field(min_length=1)]
+RouteNames = Annotated[tuple[Name, ...], BeforeValidator(_split), Field(min_length=1)]
+Destinations = dict[Name, Annotated[dict[str, Any], AfterValidator(_options)]]
+
+
+class Group(Section, strict=False):
+    """Settings that belong together. Not strict: the environment holds nothing but text."""
+
+
+class Topics(Group):
+    """The names of the topics."""
+
+    predictions: Topic = Field("predictions", description="What models predicted (read).")
+    labels: Topic = Field("labels", description="What turned out to be true (read).")
+    outcomes: Topic = Field("outcomes", description="Product metrics (read).")
+    dead_letters: Topic = Field("watchkeeper.dead-letters", description="Events that could not be taken in (written).")
+    commands: Topic = Field("watchkeeper.commands", description="Rollback commands of the executor `kafka` (written).")
+    incidents: Topic = Field("watchkeeper.incidents", description="The journal, a compacted topic (written and read).")
+
+    @field_validator("*")
+    @classmethod
+    def _distinct(cls, value: str, info: ValidationInfo) -> str:
+        for other, name in info.data.items():
+            if name == value:
+                wrong(f"{value} is the topic of {other} already; every topic has one use")
+        return value
+
+
+class Kafka(Group):
+    """How to reach the cluster, and how to read."""
+
+    bootstrap: Addresses = default(["127.0.0.1:9092"], "Brokers to begin with, as `host:port`.")
+    group: Name = Field("watchkeeper", description="The consumer group. Daemons of one group stand in for each other.")
+    keyed_by: Literal["any"] = Field("any", description="How records are keyed. `any`: one daemon is active, others stand by.")
+    topics: Topics = default({}, "The names of the topics.")
+    create_topics: bool = Field(False, description="Create missing topics at start; else a missing one is an error.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="With `SASL_…`: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."
+    )
+    sasl_username: Text | None = Field(None, description="With `SASL_…`: who the daemon is.")
+    sasl_password: SecretStr | None = Field(None, description="With `SASL_…`: best given by the environment.")
+    ssl_cafile: Path | None = Field(None, description="Certificates to trust (PEM); default: those of the system.")
+    ssl_certfile: Path | None = Field(None, description="The daemon's own certificate (PEM), where the broker asks for one.")
+    ssl_keyfile: Path | None = Field(None, description="The key of that certificate (PEM).")
+    session_timeout: PositiveSeconds = default("45s", "A daemon that is silent for so long loses its partitions to a standby.")
+    heartbeat_interval: PositiveSeconds = default("3s", "How often it says that it lives; at most a third of `session_timeout`.")
+    start: Literal["earliest", "latest"] = Field(
+        "earliest", description="Without a store: begin at the `earliest` or `latest` record."
+    )
+    max_poll_records: int = Field(5000, ge=1, le=1_000_000, description="Records of one turn of the loop at most.")
+    idle_after: PositiveSeconds = default("2s", "A partition without data for so long is not waited for.")
+
+    @field_validator("keyed_by", mode="before")
+    @classmethod
+    def _one_active(cls, value: object) -> object:
+        if value == "model":
+            wrong("model is not there yet: one daemon of a group is active and the others stand by; write any")
+        return value
+
+    @field_validator("sasl_mechanism", "sasl_username", "sasl_password")
+    @classmethod
+    def _complete(cls, value: object, info: ValidationInfo) -> object:
+        protocol = str(info.data.get("security_protocol", ""))
+        if value is None and protocol.startswith("SASL_"):
+            wrong(f"is required with security_protocol: {protocol}", at="security_protocol")
+        return value
+
+    @field_validator("heartbeat_interval")
+    @classmethod
+    def _often_enough(cls, value: float, info: ValidationInfo) -> float:
+        timeout = info.data.get("session_timeout")
+        if timeout is not None and 3 * value > timeout:
+            wrong("must be at most a third of session_timeout, or one lost message costs the partitions", at="session_timeout")
+        return value
+
+
+class DeadLetters(Group):
+    """When bad events are so many that a person must know."""
+
+    share: float = Field(0.05, gt=0, le=1, description="Share of bad events in the window from which the daemon pages.")
+    window: PositiveSeconds = default("5m", "The window.")
+    least: int = Field(100, ge=1, description="With fewer events in the window nothing is said.")
+
+
+class Http(Group):
+    """The endpoints: `/metrics`, `/livez`, `/readyz`, `/api/v1/…`."""
+
+    host: Text = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    token: Annotated[SecretStr, Field(min_length=1)] | None = Field(
+        None, description="Bearer token for changes through the API. Without it nothing can be changed there."
+    )
+
+
+class Log(Group):
+    """What the daemon says of itself, on standard error."""
+
+    format: Literal["auto", "json", "console"] = Field("auto", description="`json` or `console`; `auto`: console on a terminal.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is said.")
+
+
+class DefaultRoute(Group):
+    """Where incidents go whose guardrail file names no route."""
+
+    page: RouteNames = default(["log"], "Routes of pages; the daemon's own pages too.")
+    ticket: RouteNames = default(["log"], "Routes of tickets.")
+
+
+class Settings(Group, BaseSettings):
+    """Everything that the daemon must know beside the guardrail files."""
+
+    guardrails: Path = default("guardrails", "Directory of guardrail files, one a model.")
+    state: Path = default("state", "Directory of the store and the ledger; belongs to one daemon alone.")
+    kafka: Kafka = default({}, "How to reach the cluster, and how to read.")
+    checkpoint_every: PositiveSeconds = default("1s", "How often state and offsets are written, in one atomic batch.")
+    watchdog_after: PositiveSeconds = default("120s", "A loop that has not turned for so long ends the process (exit code 75).")
+    max_pending: int = Field(5_000_000, ge=1, description="Predictions without a label that are kept; then the oldest go.")
+    max_event_bytes: int = Field(
+        1_000_000, ge=1_000, le=100_000_000, description="Larger events go to the dead letters, truncated."
+    )
+    dead_letters: DeadLetters = default({}, "When bad events are so many that a person must know.")
+    http: Http = default({}, "The endpoints.")
+    log: Log = default({}, "What the daemon says of itself.")
+    routes: Destinations = Field({}, description="Ways to a person, by name: `{kind: webhook, url: …}`. `log` always exists.")
+    executors: Destinations = Field({}, description="Ways to roll back, by name: `{kind: kafka}`. `kafka` always exists.")
+    default_route: DefaultRoute = default({}, "Where incidents go whose guardrail file names no route.")
+
+    @field_validator("default_route")
+    @classmethod
+    def _known_routes(cls, value: DefaultRoute, info: ValidationInfo) -> DefaultRoute:
+        known = {"log", *info.data.get("routes", (*value.page, *value.ticket))}
+        for name in (*value.page, *value.ticket):
+            if name not in known:
+                wrong(f"there is no route {name} in routes{suggestion(name, known)}")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file; no others."""
+        return (_Environment(settings_cls, env_prefix=PREFIX, env_nested_delimiter="__"), init_settings)
+
+
+class _Environment(EnvSettingsSource):
+    """What is not JSON stays text, and the field's own check says what is wrong with it."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 - the library's own
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+def load_settings(path: Path | str | None = None) -> Settings:
+    """The settings of a file (none: defaults) under those of the environment.
+
+    Raises:
+        CannotStart: with a sentence for each problem, naming the file and line, or the environment variable, and the key.
+    """
+    document: Document | None = None
+    if path is not None:
+        try:
+            document = read(Path(path), may_be_empty=True)
+        except UnreadableFile as error:
+            raise CannotStart(str(error)) from None
+    said = _said(document)
+    complaints = [str(problem) for problem in document.duplicates] if document is not None else []
+    complaints += _misspelt_variables()
+    settings: Settings | None = None
+    try:
+        settings = Settings(**said)
+    except ValidationError as error:
+        complaints += [_complaint(finding, document) for finding in findings(error)]
+    else:
+        problems = [*check_routes(settings.routes), *check_executors(settings.executors)]
+        complaints += [_complaint(Finding(tuple(key.split(".")), what), document) for key, _, what in map(_parted, problems)]
+    if settings is None or complaints:
+        raise CannotStart("\n".join(complaints))
+    return settings
+
+
+def _parted(problem: str) -> tuple[str, str, str]:
+    return problem.partition(": ")
+
+
+def _said(document: Document | None) -> dict[str, Any]:
+    if document is None:
+        return {}
+    said = document.root.plain()
+    if not isinstance(said, dict):
+        raise CannotStart(str(document.problem((), "must be a mapping (`key: value`)")))
+    for name in said:
+        if name.startswith("_"):  # pydantic-settings would take some of these for its own arguments
+            raise CannotStart(str(document.problem((name,), "unknown key", of_key=True)))
+    for *groups, key in _PATHS:
+        inner: object = said
+        for group in groups:
+            inner = inner.get(group) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and isinstance(inner.get(key), str):
+            inner[key] = str(Path(document.path).parent / inner[key])
+    return said
+
+
+def _misspelt_variables() -> Iterator[str]:
+    """Only names with `__` are surely ours: in Kubernetes a service of our name sets WATCHKEEPER_PORT and its like."""
+    known = Settings.written_keys()
+    for name in sorted(os.environ):
+        group, nested, _ = name.upper().removeprefix(PREFIX).partition("__")
+        if name.upper().startswith(PREFIX) and nested and group.lower() not in known:
+            near = suggestion(group.lower(), known) or f"; known: {', '.join(known)}"
+            yield f"{name}: there is no setting {group.lower()}{near}"
+
+
+def _complaint(finding: Finding, document: Document | None) -> str:
+    """One sentence that begins with where the value comes from: a variable, a line of the file, or neither."""
+    variables = {name.upper(): name for name in os.environ}
+    for end in range(len(finding.location), 0, -1):
+        name = PREFIX + "__".join(str(part) for part in finding.location[:end]).upper()
+        if name in variables:
+            return f"{variables[name]}: {dotted(finding.location)}: {finding.message}"
+    return str(finding.problem(document)) if document is not None else f"settings: {dotted(finding.location)}: {finding.message}"

@@ -1,0 +1,92 @@
+"""The reference page of the settings, made from their fields, so that it cannot say something else.
+
+`python -m daemon.settings_page` prints docs/settings.md; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from pydantic.fields import FieldInfo
+
+from daemon.schema import Section
+from daemon.settings import Settings
+from daemon.yaml_lines import Location, dotted
+
+_HEAD: Final = """\
+# Settings of the daemon
+
+<!-- made by `python -m daemon.settings_page`; change the fields of daemon/settings.py instead -->
+
+`watchkeeper run --settings FILE` reads one YAML file; every key has a default, so an empty file is a valid one:
+
+```yaml
+kafka:
+  bootstrap: [kafka-1:9092, kafka-2:9092]
+  security_protocol: SASL_SSL
+  sasl_mechanism: SCRAM-SHA-512
+  sasl_username: watchkeeper
+guardrails: /etc/watchkeeper/guardrails
+state: /var/lib/watchkeeper
+http: {host: 0.0.0.0}
+routes:
+  pager: {kind: webhook, url: "https://pager.example/hook"}
+default_route: {page: [pager]}
+```
+
+The environment overrides the file. `kafka.sasl_password` is `WATCHKEEPER_KAFKA__SASL_PASSWORD`: the prefix, then the key in
+capitals with two underscores for each point. Lists are written `a,b` there, mappings as JSON. Secrets are best kept there, and
+are never printed. Durations are written `30s`, `5m`, `1h` or `7d`. Paths in the file are relative to the file. A key that does
+not exist is an error.
+
+What a model may do, and who hears of it, stands in its guardrail file: [guardrails.md](guardrails.md).
+
+## General
+
+"""
+
+
+def documentation() -> str:
+    """docs/settings.md, made from the fields above."""
+    text = _HEAD
+    tops = [(name, field) for name, field in Settings.model_fields.items() if not _group(field)]
+    text += _table((), tops)
+    for name, field in Settings.model_fields.items():
+        if (group := _group(field)) is not None:
+            text += _section((name,), group)
+    return text
+
+
+def _section(location: Location, group: type[Section]) -> str:
+    fields = list(group.model_fields.items())
+    text = f"\n## {dotted(location)}\n\n{group.__doc__}\n\n" + _table(location, [item for item in fields if not _group(item[1])])
+    for name, field in fields:
+        if (inner := _group(field)) is not None:
+            text += _section((*location, name), inner)
+    return text
+
+
+def _group(field: FieldInfo) -> type[Section] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def _table(location: Location, fields: list[tuple[str, FieldInfo]]) -> str:
+    rows = ["| key | default | meaning |", "|---|---|---|"]
+    for name, field in fields:
+        rows.append(f"| `{dotted((*location, name))}` | {_default(field)} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`[{', '.join(value)}]`" if isinstance(value, list) else f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(documentation())
