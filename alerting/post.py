@@ -3,7 +3,8 @@
 Every notifier and executor that speaks HTTP goes through `post`, so that timeouts, limits and the reading of a status are
 decided once. httpx bounds each read, not the whole: a receiver that sends one byte every few seconds would hold the thread for
 ever. So the request runs in an event loop of its own under one deadline, which cancels whatever it is waiting for. Redirects
-are not followed (they would carry the headers, and so the secrets, elsewhere); of the answer only the beginning is read.
+are not followed (they would carry the headers, and so the secrets, elsewhere). A 2xx is delivered when its status is there, and
+its text is not read; of another answer only the beginning is, and not for long.
 
 Errors name the host and the status, never the URL: the addresses of chat hooks are secrets.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -28,10 +30,13 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 #: Bytes of an answer that are read; what a person needs of it stands at its beginning.
 ANSWER_LIMIT: Final = 16_384
 
+#: Seconds that the text of a refusal is waited for: it only helps a reader, the status decides.
+TEXT_TIMEOUT: Final = 2.0
+
 #: Characters of an answer that an error quotes.
 QUOTE_LIMIT: Final = 200
 
-#: Characters that a part of a URL must have to be taken for a secret: shorter ones would blot out words of the answer.
+#: Characters that a part of a URL or a header must have to be taken for a secret: shorter ones would blot out plain words.
 SHORTEST_SECRET: Final = 6
 
 #: The statuses of 400 and above, below 500, that may pass: request timeout, too early, too many requests.
@@ -40,7 +45,7 @@ PASSING: Final = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status and the beginning of the text."""
+    """What came back: the status and, unless it is a 2xx, the beginning of the text."""
 
     status: int
     text: str
@@ -136,7 +141,7 @@ async def _post(call: Call, transport: httpx.AsyncBaseTransport | None) -> Answe
         request = client.build_request("POST", call.url, content=call.body, headers=dict(call.headers))
         response = await client.send(request, stream=True)
         try:
-            text = await _beginning(response)
+            text = "" if response.is_success else await _beginning(response)
         finally:
             await response.aclose()
     return Answer(response.status_code, text, response.headers.get("Retry-After"))
@@ -144,15 +149,19 @@ async def _post(call: Call, transport: httpx.AsyncBaseTransport | None) -> Answe
 
 async def _beginning(response: httpx.Response) -> str:
     read = bytearray()
-    # Raw: a small compressed answer may be a large one unpacked.
-    async for chunk in response.aiter_raw(ANSWER_LIMIT):
-        read += chunk
-        if len(read) >= ANSWER_LIMIT:
-            break
+    with suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(TEXT_TIMEOUT):
+            # Raw: a small compressed answer may be a large one unpacked.
+            async for chunk in response.aiter_raw(ANSWER_LIMIT):
+                read += chunk
+                if len(read) >= ANSWER_LIMIT:
+                    break
     return bytes(read[:ANSWER_LIMIT]).decode("utf-8", "replace")
 
 
 def _quoted(text: str, call: Call) -> str:
-    clean = redacted(text, (*call.secrets, *secrets_of_url(call.url)))
+    # Of "Bearer t0ken" a receiver may echo the token alone.
+    words = [word for secret in call.secrets for word in secret.split() if len(word) >= SHORTEST_SECRET]
+    clean = redacted(text, (*call.secrets, *words, *secrets_of_url(call.url)))
     line = " ".join("".join(char if char.isprintable() else " " for char in clean).split())
     return line[:QUOTE_LIMIT]

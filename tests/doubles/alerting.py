@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, ClassVar
+
+import httpx
 
 from alerting import notice
 from alerting.errors import DeliveryError
@@ -78,6 +80,15 @@ def an_intent(kind: Kind = "page", key: str = "", destination: str = "", **chang
         body = notice.to_record(a_notice(key, "resolve" if kind == "resolve" else "trigger"))
     fields: dict[str, Any] = {"model": "loan-approval", "incident": "0123456789ab", "created": NOON, "generation": 1}
     return Intent(key=key, kind=kind, destination=destination, body=body, **{**fields, **changes})
+
+
+def an_answer(status: int, text: str = "", headers: Mapping[str, str] | None = None) -> httpx.Response:
+    """An HTTP answer that streams, as one from the network does."""
+
+    async def content() -> AsyncIterator[bytes]:
+        yield text.encode()
+
+    return httpx.Response(status, content=content(), headers=headers)
 
 
 class Time:

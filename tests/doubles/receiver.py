@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 
 from tests.doubles.webhook_contract import violations_of
 
-Misbehaviour = Literal["hang", "reset", "drip", "drip_headers", "garbage", "flood"]
+Misbehaviour = Literal["hang", "reset", "drip_headers", "drip_after_202", "drip_after_503", "garbage", "flood"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
                 receiver.accepted.append(Received(headers, json.loads(content)))
             self._answer(behaviour)
         else:
+            if behaviour == "drip_after_202":
+                receiver.accepted.append(Received(headers, json.loads(content)))
             self._misbehave(behaviour)
 
     def do_GET(self) -> None:
@@ -141,7 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
             while not closing.is_set():
                 self.wfile.write(b"x" * 65536)
         else:
-            start = b"HTTP/1.1 202 Accepted\r\n"
-            self.wfile.write(start if behaviour == "drip_headers" else start + b"Content-Length: 1000000\r\n\r\n")
+            status = 503 if behaviour == "drip_after_503" else 202
+            end = "" if behaviour == "drip_headers" else "Content-Length: 1000000\r\n\r\n"
+            self.wfile.write(f"HTTP/1.1 {status} Slow\r\n{end}".encode())
             while not closing.wait(0.02):
                 self.wfile.write(b"X-Drip: 1\r\n" if behaviour == "drip_headers" else b" ")

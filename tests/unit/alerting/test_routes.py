@@ -1,0 +1,96 @@
+"""From the settings to notifiers and executors: what is built, and how mistakes are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from alerting.errors import InvalidRoute
+from alerting.notifiers import NOTIFIERS
+from alerting.notifiers.log import LogNotifier
+from alerting.notifiers.webhook import WebhookNotifier
+from alerting.rollbacks import EXECUTORS, Tools
+from alerting.rollbacks.kafka import KafkaRollback
+from alerting.rollbacks.memory import MemoryCommandLog
+from alerting.routes import build_executors, build_routes, check_executors, check_routes
+
+TOOLS = Tools(command_log=MemoryCommandLog())
+HOOK = {"kind": "webhook", "url": "https://hooks.example/x"}
+
+
+def test_the_log_always_exists() -> None:
+    """Without any setting a page is at least written down."""
+    assert {name: type(route) for name, route in build_routes({}).items()} == {"log": LogNotifier}
+
+
+def test_the_kafka_executor_always_exists() -> None:
+    """Without any setting a rollback is a command on the topic."""
+    assert {name: type(one) for name, one in build_executors({}, TOOLS).items()} == {"kafka": KafkaRollback}
+
+
+def test_routes_are_built_by_kind() -> None:
+    """The name is the user's, the kind is the table's."""
+    routes = build_routes({"night": HOOK, "quiet": {"kind": "log"}})
+
+    assert {name: type(route) for name, route in routes.items()} == {
+        "log": LogNotifier,
+        "night": WebhookNotifier,
+        "quiet": LogNotifier,
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"kind": "fax"}, "routes.night.kind: 'fax' is not known here; use log or webhook"),
+        ({}, "routes.night.kind: missing; use log or webhook"),
+        (3, "routes.night.kind: missing; use log or webhook"),
+        ({"kind": ["log"]}, "routes.night.kind: ['log'] is not known here; use log or webhook"),
+        ({"kind": "webhook"}, "routes.night.url: Field required"),
+        ({**HOOK, "url": "canary"}, "routes.night.url: must be an http or https address with a host"),
+        ({**HOOK, "url": "http://h:canary/"}, "routes.night.url: must be an http or https address with a host"),
+        ({**HOOK, "url": "ftp://canary/"}, "routes.night.url: must be an http or https address with a host"),
+        ({**HOOK, "colour": "canary"}, "routes.night.colour: Extra inputs are not permitted"),
+        ({**HOOK, "secret": ["canary"]}, "routes.night.secret: Input should be a valid string"),
+        ({**HOOK, "timeout": 0}, "routes.night.timeout: Input should be greater than 0"),
+        ({**HOOK, "timeout": 3600}, "routes.night.timeout: Input should be less than or equal to 60"),
+        ({**HOOK, "headers": {"X": "canary\r\n"}}, "routes.night.headers: header 'X' must be printable ASCII"),
+        ({"kind": "log", "url": "canary"}, "routes.night.url: Extra inputs are not permitted"),
+    ],
+)
+def test_mistakes_name_the_key_and_never_the_value(settings: Any, problem: str) -> None:  # noqa: ANN401  # what YAML may hold
+    """One sentence for each, without what may be a secret."""
+    assert check_routes({"night": settings}) == [problem]
+
+    with pytest.raises(InvalidRoute) as caught:
+        build_routes({"night": settings})
+    assert str(caught.value) == problem
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    """Nobody likes to correct a file one error at a time."""
+    problems = check_routes({"a": {"kind": "fax"}, "b": {"kind": "webhook", "colour": 1}, "c": HOOK})
+
+    assert [problem.partition(":")[0] for problem in problems] == ["routes.a.kind", "routes.b.url", "routes.b.colour"]
+
+
+def test_the_reserved_names_keep_their_meaning() -> None:
+    """`log` is the fallback of every route: it must not be something that can fail."""
+    assert check_routes({"log": HOOK}) == ["routes.log.kind: 'webhook' is not known here; use log"]
+    assert check_routes({"log": {"kind": "log"}}) == []
+    assert check_executors({"kafka": {"kind": "mlflow"}}) == ["executors.kafka.kind: 'mlflow' is not known here; use kafka"]
+
+
+def test_an_unknown_executor_lists_the_known_ones() -> None:
+    """As for routes."""
+    with pytest.raises(InvalidRoute, match=r"executors\.r\.kind: 'magic' is not known here; use kafka"):
+        build_executors({"r": {"kind": "magic"}}, TOOLS)
+
+
+@pytest.mark.parametrize("table", [NOTIFIERS, EXECUTORS])
+def test_the_tables_agree_with_the_configs(table: dict[str, type[Any]]) -> None:
+    """The kind in the table is the only one that the class's config takes."""
+    for kind, listed in table.items():
+        assert listed.Config.model_fields["kind"].default == kind
+        assert all(field.description for name, field in listed.Config.model_fields.items() if name != "kind")
