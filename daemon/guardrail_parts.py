@@ -7,9 +7,9 @@ messages and the code read the same text. Checks between two keys sit on the lat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from daemon.events import as_text
 from daemon.schema import (
@@ -30,6 +30,7 @@ from daemon.schema import (
     tuple_of_list,
     wrong,
 )
+from detectors.registry import DETECTORS, make
 
 Severity = Literal["page", "ticket", "log"]
 Setting = Literal["page", "ticket", "log", "off"]
@@ -198,6 +199,22 @@ class DetectorSetting(Section, extra="allow"):
     """A drift detector of River by its kind; every further key is a parameter of that kind."""
 
     kind: Name = Field(description="The kind of detector, say `adwin`.")
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if value not in DETECTORS:
+            wrong(f"must be one of {', '.join(DETECTORS)}, not {shown(value)}{suggestion(value, DETECTORS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        """The detector itself says what is wrong with its parameters; nothing else in this section can be."""
+        try:
+            make(self.kind, **self.parameters)
+        except ValueError as error:
+            wrong(str(error))
+        return self
 
     @property
     def parameters(self) -> dict[str, Any]:

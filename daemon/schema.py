@@ -19,6 +19,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
@@ -252,8 +253,10 @@ def _line(location: Location, message: str, at: str | None = None, *, of_key: bo
     return InitErrorDetails(type=PydanticCustomError("spoken", "{message}", context), loc=location, input=None)
 
 
-class Section(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True):
+class Section(BaseModel):
     """A mapping of a guardrail file or of the settings: immutable, without unknown keys, with every error as one sentence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
     @classmethod
     def written_keys(cls) -> list[str]:

@@ -187,7 +187,7 @@ class DefaultRoute(Group):
     ticket: RouteNames = default(["log"], "Routes of tickets.")
 
 
-class Settings(Group, BaseSettings):
+class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the type of model_config, which no subclass can mend
     """Everything that the daemon must know beside the guardrail files."""
 
     guardrails: Path = default("guardrails", "Directory of guardrail files, one a model.")
