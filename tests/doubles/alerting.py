@@ -79,7 +79,7 @@ def an_intent(kind: Kind = "page", key: str = "", destination: str = "", **chang
     else:
         body = notice.to_record(a_notice(key, "resolve" if kind == "resolve" else "trigger"))
     fields: dict[str, Any] = {"model": "loan-approval", "incident": "0123456789ab", "created": NOON, "generation": 1}
-    return Intent(key=key, kind=kind, destination=destination, body=body, **{**fields, **changes})
+    return Intent(key=key, kind=kind, destination=destination, **{**fields, "body": body, **changes})
 
 
 def an_answer(status: int, text: str = "", headers: Mapping[str, str] | None = None) -> httpx.Response:
