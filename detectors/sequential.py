@@ -56,7 +56,7 @@ class EDetector(DriftDetector):
         ...     if detector.drift_detected:
         ...         print(f"over {detector.limit} since input {count - detector.since_onset + 1}, seen at {count}")
         ...         break
-        over 0.1 since input 4, seen at 60
+        over 0.1 since input 4, seen at 88
     """
 
     def __init__(self, limit: float, increment: float = 1e-5) -> None:

@@ -289,13 +289,17 @@ class ReplacementTrial(Trial):
 
     @property
     def finished(self) -> bool:
-        """Whether the labels of this trial are used up or its verdict is final; further ones change nothing."""
+        """Whether the labels of this trial are used up or its verdict is final."""
         return self.new.n >= REPLACEMENT_LABELS or self.verdict == "worse"
 
     def add(self, loss: float, mark: float = 0.0) -> None:
-        """Take a loss of the new version, in the order of prediction; ValueError if it is outside [0, 1]."""
+        """Take a loss of the new version, in the order of prediction; ValueError if it is outside [0, 1].
+
+        Labels beyond the last change nothing, unless the verdict is "worse": then they go on to be counted, so that a
+        rollback that waits for labels since the onset gets them.
+        """
         _check(loss)
-        if self.finished:
+        if self.new.n >= REPLACEMENT_LABELS and self.verdict != "worse":
             return
         self.new.add(loss)
         block = self._blocks.add(loss, mark)
