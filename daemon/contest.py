@@ -50,6 +50,7 @@ class Contest:
         self.trials: dict[str, Trial] = {}
         self._mixed = False
         self._since_old = 0
+        self._since_worse = 0
         self._unpaired: dict[str, tuple[str, float]] = {}
 
     @property
@@ -75,6 +76,11 @@ class Contest:
             return trial.limit
         return 0.0 if trial is None else min(1.0, trial.old.mean + self.tolerance)
 
+    @property
+    def labels(self) -> int:
+        """Labels of the newer version since the onset; they go on counting when the test has decided."""
+        return 0 if self.trial is None else self.trial.since_onset + self._since_worse
+
     def released(self, version: str, stage: str) -> None:
         """Note a prediction that reached its age, labelled or not: who still gets live traffic is seen from these."""
         if version == self.old and stage == "live":
@@ -87,6 +93,9 @@ class Contest:
 
     def add_new(self, stage: str, identity: str, loss: float, mark: float, level: Level, baseline: Callable[[], Sample]) -> None:
         """Take a mature loss of the newer version; `mark` is its event time, epoch seconds."""
+        if self.decision == "worse":
+            self._since_worse += 1
+            return
         if stage == "shadow":
             self.kind = "shadow"
             self._pair(identity, "new", loss, mark, level)
@@ -150,6 +159,7 @@ class Contest:
             "trials": {kind: trial.to_state() for kind, trial in self.trials.items()},
             "mixed": self._mixed,
             "since_old": self._since_old,
+            "since_worse": self._since_worse,
             "unpaired": [[identity, arm, loss] for identity, (arm, loss) in self._unpaired.items()],
         }
 
@@ -161,5 +171,6 @@ class Contest:
         contest.trials = {kind: _CLASSES[kind].from_state(trial) for kind, trial in state["trials"].items()}
         contest._mixed = state["mixed"]
         contest._since_old = state["since_old"]
+        contest._since_worse = state["since_worse"]
         contest._unpaired = {identity: (arm, loss) for identity, arm, loss in state["unpaired"]}
         return contest

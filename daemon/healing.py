@@ -25,10 +25,12 @@ class Healing:
     Args:
         limit: the mean loss under which there is no harm.
         shadow: whether it is a shadow's incident; else only live and canary predictions count.
+        scope: the version that does the harm; while it serves, the others' losses say nothing. Empty: all of them do harm.
     """
 
-    def __init__(self, limit: float, shadow: bool) -> None:
+    def __init__(self, limit: float, shadow: bool, scope: str) -> None:
         self.limit = limit
+        self.scope = scope
         self.shadow = shadow
         self.healed = False
         self.labels = 0
@@ -48,6 +50,11 @@ class Healing:
         self.since = at
         self.labels, self.total = 0, 0.0
         self._test = EProcess.below(self.limit)
+
+    def withdraw(self) -> None:
+        """Go back to before the rollback was confirmed: the blamed version serves again."""
+        self.since = None
+        self.labels, self.total = 0, 0.0
 
     def take(self, stage: str, loss: float, at: float, mark: float) -> bool:
         """Take a mature loss of any version; True when it is the one that shows that harm is over."""
@@ -71,6 +78,7 @@ class Healing:
             "v": 1,
             "limit": self.limit,
             "shadow": self.shadow,
+            "scope": self.scope,
             "healed": self.healed,
             "labels": self.labels,
             "total": self.total,
@@ -83,7 +91,7 @@ class Healing:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Healing:
         """Rebuild what `to_state` described."""
-        healing = cls(state["limit"], state["shadow"])
+        healing = cls(state["limit"], state["shadow"], state["scope"])
         healing.healed, healing.labels, healing.total = state["healed"], state["labels"], state["total"]
         healing.since, healing._last = state["since"], state["last"]
         healing._recovery = Recovery.from_state(state["recovery"])

@@ -78,8 +78,9 @@ class Monitor:
         version = self.versions.get(event.version)
         if version is None:
             version = self._meet(event.version, event.at)
-        if version.see(event.stage, event.at, STAGE_LEFT_AFTER):
-            self.contests.pop(event.version, None)
+        afresh = version.see(event.stage, event.at, STAGE_LEFT_AFTER)
+        came_back = version.blamed and event.stage != "shadow" and event.version not in self.contests
+        if afresh or came_back:
             self._challenge(version)
         if event.stage != "shadow":
             self.drift.update(event.features, event.score, event.ts)
@@ -96,6 +97,7 @@ class Monitor:
 
     def _challenge(self, version: Version) -> None:
         """Set a newer version against the last one known to be good, and hold it to the same limit."""
+        self.contests.pop(version.name, None)
         older = self.versions.get(next((name for name in reversed(self.good) if name != version.name), ""))
         reference = (older.reference or older.inherited) if older is not None else None
         if older is None or older.harm is None or reference is None:
@@ -172,6 +174,9 @@ class Monitor:
     def _heal(self, loss: float, joined: Joined) -> bool:
         changed = False
         for healing in self.healings.values():
+            scope = self.versions.get(healing.scope)
+            if scope is not None and scope.name != joined.prediction.version and scope.serves(joined.prediction.at, STAGE_LEFT_AFTER):
+                continue  # while the harmful version serves, only its own losses can show that it does no harm any more
             changed = healing.take(joined.prediction.stage, loss, joined.prediction.at, joined.prediction.ts) or changed
         return changed
 
@@ -238,6 +243,7 @@ class Monitor:
             measure=self.measure,
             last_seen=version.last_seen,
             age=self.age,
+            gap=version.gap(),
             hidden=version.stage == "shadow" and self.guardrail.feedback_loop,
             limit=None if version.harm is None or version.too_dependent else version.harm.limit,
             reference=None if reference is None else reference.mean,
@@ -262,12 +268,13 @@ class Monitor:
             measure=self.measure,
             last_seen=version.last_seen,
             age=self.age,
+            gap=version.gap(),
             hidden=version.stage == "shadow" and self.guardrail.feedback_loop,
             older=None if contest is None else contest.old,
             kind="" if contest is None else contest.kind,
             decision="undecided" if contest is None else contest.decision,
             onset=None if trial is None else trial.onset,
-            labels=0 if trial is None else trial.since_onset,
+            labels=0 if contest is None else contest.labels,
             new_mean=0.0 if trial is None else trial.new.mean,
             old_mean=0.0 if trial is None else trial.old.mean,
             bound=0.0 if trial is None or contest is None else contest.bound,

@@ -16,6 +16,7 @@ Reason = Literal[
     "within_limit",
     "over_limit",
     "learning_reference",
+    "too_few_labels",
     "low_coverage",
     "no_traffic",
     "feedback_loop",
@@ -26,8 +27,12 @@ Reason = Literal[
     "no_older_version",
 ]
 
-#: A version without a prediction for this long (seconds, beside the age of its labels) has nothing left to judge.
+#: A version without a prediction for this long (seconds, or this many of its mean gaps, beside the age of its labels) has nothing
+#: left to judge.
 GONE_AFTER: Final = 600.0
+GONE_AFTER_GAPS: Final = 30
+#: Tested labels before a version may be called ok: of fewer nothing is known.
+LEAST_LABELS: Final = 50
 #: Labels since the onset before a rollback may be sent: a handful of bad luck is no reason to move traffic.
 ROLLBACK_LABELS: Final = 50
 
@@ -58,6 +63,7 @@ class HarmReading:
     measure: str  # what the loss is called, "error rate" say
     last_seen: float
     age: float  # labels are looked at this long after their prediction
+    gap: float = 0.0  # mean seconds between predictions
     hidden: bool = False  # a shadow whose labels depend on what users were shown
     limit: float | None = None
     reference: float | None = None
@@ -82,6 +88,7 @@ class VersionReading:
     measure: str
     last_seen: float
     age: float
+    gap: float = 0.0
     hidden: bool = False
     older: str | None = None
     kind: str = ""
@@ -102,6 +109,10 @@ Reading = HarmReading | VersionReading
 def judge(reading: Reading, now: float) -> Verdict:
     """Judge what was read; `now` is the clock of events, epoch seconds."""
     return _judge_harm(reading, now) if isinstance(reading, HarmReading) else _judge_version(reading, now)
+
+
+def _gone(r: Reading, now: float) -> bool:
+    return now - r.last_seen > r.age + max(GONE_AFTER, GONE_AFTER_GAPS * r.gap)
 
 
 def _judge_harm(r: HarmReading, now: float) -> Verdict:
@@ -125,7 +136,7 @@ def _judge_harm(r: HarmReading, now: float) -> Verdict:
 def _harm_finding(r: HarmReading, now: float) -> tuple[State, Reason, str]:
     if r.hidden:
         return "unknown", "feedback_loop", "users react to what they are shown, so a shadow's labels say nothing about it"
-    if now - r.last_seen > r.age + GONE_AFTER:
+    if _gone(r, now):
         return "unknown", "no_traffic", f"version {r.version} gets no predictions"
     if r.unscored:
         return "unknown", "not_scored", f"the {r.measure} needs `score` or `scores`, which the predictions do not carry"
@@ -140,6 +151,8 @@ def _harm_finding(r: HarmReading, now: float) -> tuple[State, Reason, str]:
     if r.coverage < r.coverage_floor:
         text = f"{_share(r.coverage)} of the predictions have a label in time, at least {_share(r.coverage_floor)} are needed"
         return "unknown", "low_coverage", text
+    if r.labels < LEAST_LABELS:
+        return "unknown", "too_few_labels", f"{r.labels} of {LEAST_LABELS} labels are there"
     return "ok", "within_limit", f"the {r.measure} is {_share(r.mean)}; harm begins at {_share(r.limit)}"
 
 
@@ -164,7 +177,7 @@ def _judge_version(r: VersionReading, now: float) -> Verdict:
 def _version_finding(r: VersionReading, now: float) -> tuple[State, Reason, str]:
     if r.hidden:
         return "unknown", "feedback_loop", "users react to what they are shown, so a shadow's labels say nothing about it"
-    if now - r.last_seen > r.age + GONE_AFTER:
+    if _gone(r, now):
         return "unknown", "no_traffic", f"version {r.version} gets no predictions"
     if r.older is None:
         return "unknown", "no_older_version", "there is no older version that is known to be good"

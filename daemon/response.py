@@ -121,9 +121,6 @@ class Response:
         """Group the breaches of versions by their cause, each version under the most specific one."""
         found: dict[str, tuple[Cause, list[Verdict]]] = {}
         for name in sorted({verdict.version for verdict in verdicts if verdict.state == "breach"}):
-            version = self.monitor.versions.get(name)
-            if version is None or version.blamed:
-                continue
             cause = cause_of(self.monitor.facts(name, list(verdicts)))
             if cause is None:
                 continue
@@ -142,7 +139,13 @@ class Response:
             return
         for verdict in found:
             case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
+        before = case.incident.severity
         case.incident = incidents.raise_severity(case.incident, severity, now)
+        if case.incident.severity != before:
+            case.healing = self._healing(case.incident)
+            self.monitor.healings[case.incident.id] = case.healing
+            self._consider_rollback(case, context)
+            self._tell(case, "trigger", context)
         if cause.name != case.incident.cause and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, cause.name, first.text, now)
             self._tell(case, "update", context)
@@ -176,17 +179,21 @@ class Response:
             features=moved,
             examples=monitor.versions[first.version].examples(onset),
         )
-        version = monitor.versions[first.version]
         name = f"{cause.name}/{first.version}"
         ordinal = self._ordinals[name] = self._ordinals.get(name, 0) + 1
-        limit = version.harm.limit if version.harm is not None else 1.0
-        case = Case(incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now), Healing(limit, version.stage == "shadow"))
+        incident = incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now)
+        case = Case(incident, self._healing(incident))
         self.cases[case.incident.id] = case
         monitor.healings[case.incident.id] = case.healing
         if severity == "page":
             self.last_page = now
         self._consider_rollback(case, context)
         self._tell(case, "trigger", context)
+
+    def _healing(self, incident: Incident) -> Healing:
+        version = self.monitor.versions[incident.version or ""]
+        limit = version.harm.limit if version.harm is not None else 1.0
+        return Healing(limit, version.stage == "shadow", version.name if incident.cause == "new_version" else "")
 
     # --- what follows
 
@@ -212,7 +219,7 @@ class Response:
             return False
         situation = Situation(
             blamed=blamed,
-            labels=contest.trial.since_onset,
+            labels=contest.labels,
             serves=version.serves(context.now, self.monitor.age + BREAKER_WINDOW),
             rolled_back=version.blamed,
             targets=self.monitor.targets(blamed),
@@ -276,7 +283,15 @@ class Response:
             self._complain(case, "rollback_unconfirmed", f"live traffic does not show it after {patience:.0f} s", context)
 
     def _check_help(self, case: Case, rollback: Rollback, context: Context) -> None:
-        """Page when the confirmed rollback does not help: then it was not the version."""
+        """Page when the rollback does not last, or does not help: then it was not the version."""
+        blamed = self.monitor.versions.get(case.incident.version or "")
+        if rollback.confirmed is not None and blamed is not None and blamed.seen_served() > rollback.confirmed:
+            reason = f"version {blamed.name} serves again after the rollback was confirmed"
+            rollback.confirmed, rollback.overdue = None, True
+            case.healing.withdraw()
+            case.incident = incidents.relapse(case.incident, reason, context.now)
+            self._complain(case, "rollback_unconfirmed", reason, context)
+            return
         target = self.monitor.versions.get(rollback.target)
         if case.incident.cause != "new_version" or target is None or target.alarm is None:
             return

@@ -24,6 +24,8 @@ COVERAGE_SPAN: Final = 500
 EXAMPLES: Final = 10
 #: Of the reference's coverage; below it the labels that come are no fair sample of those that should.
 COVERAGE_SHARE: Final = 0.8
+#: Mean gaps between predictions without one, from which on a version's traffic counts as gone.
+GAPS: Final = 10
 #: Losses from which an example counts as an error.
 ERROR_FROM: Final = 0.5
 
@@ -56,6 +58,7 @@ class Version:
         self.stage = ""
         self.seen: dict[str, float] = {}  # stage -> clock of the last prediction
         self.predictions: dict[str, int] = {}
+        self.since: dict[str, float] = {}  # stage -> clock of the first prediction
         self.builder = ReferenceBuilder()
         self.reference: Reference | None = None
         self.inherited: Reference | None = None
@@ -82,11 +85,12 @@ class Version:
 
     def see(self, stage: str, at: float, gone_after: float) -> bool:
         """Note a prediction; True when the version rose to a stage that is judged afresh (a shadow that goes live)."""
+        self.since.setdefault(stage, at)
         self.seen[stage] = max(at, self.seen.get(stage, at))
         self.predictions[stage] = self.predictions.get(stage, 0) + 1
         if stage == self.stage:
             return False
-        served = max(self.seen.get("live", 0.0), self.seen.get("canary", 0.0))
+        served = self.seen_served()
         if stage == "shadow" and self.stage and at - served < gone_after:
             return False  # it also serves: that is what counts
         afresh = (self.stage == "shadow") != (stage == "shadow") and bool(self.stage)
@@ -96,9 +100,19 @@ class Version:
             self.clear()
         return afresh
 
-    def serves(self, now: float, within: float) -> bool:
-        """Whether users get its predictions: a live or canary one came in the last `within` seconds."""
+    def gap(self) -> float:
+        """Give the mean seconds between two predictions of its present stage."""
+        count = self.predictions.get(self.stage, 0)
+        return (self.seen[self.stage] - self.since[self.stage]) / (count - 1) if count > 1 else 0.0
+
+    def serves(self, now: float, least: float) -> bool:
+        """Whether users get its predictions: a live or canary one came in the last `least` seconds, or 10 of its mean gaps."""
+        within = max(least, GAPS * self.gap())
         return any(now - self.seen[stage] <= within for stage in ("live", "canary") if stage in self.seen)
+
+    def seen_served(self) -> float:
+        """Clock of its last live or canary prediction; 0 when there was none."""
+        return max(self.seen.get("live", 0.0), self.seen.get("canary", 0.0))
 
     def covered(self, stage: str, labelled: bool) -> None:
         """Note whether a prediction had its label at the fixed age."""
@@ -229,6 +243,7 @@ class Version:
             "stage": self.stage,
             "seen": self.seen,
             "predictions": self.predictions,
+            "since": self.since,
             "builder": self.builder.to_state(),
             "reference": None if self.reference is None else self.reference.to_state(),
             "inherited": None if self.inherited is None else self.inherited.to_state(),
@@ -254,6 +269,7 @@ class Version:
         """Rebuild what `to_state` described."""
         version = cls(name, state["first_seen"], performance)
         version.stage, version.seen, version.predictions = state["stage"], dict(state["seen"]), dict(state["predictions"])
+        version.since = dict(state["since"])
         version.builder = ReferenceBuilder.from_state(state["builder"])
         version.reference = None if state["reference"] is None else Reference.from_state(state["reference"])
         version.inherited = None if state["inherited"] is None else Reference.from_state(state["inherited"])

@@ -161,7 +161,7 @@ def test_a_bad_version_is_rolled_back_once_and_paged_once(quiet: tuple[World, Ta
     assert task.models["loan"].join.counts.joined == 1500
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=12), st.integers(50, 400))
 def test_crashes_and_takeovers_change_nothing(
     guardrail: Guardrail, quiet: tuple[World, Task], crashes: list[tuple[int, bool]], batch: int
@@ -172,7 +172,7 @@ def test_crashes_and_takeovers_change_nothing(
     fill(broker, 1500, 800)
     disk, world = Disk(), World()
     monotonic = 0.0
-    for turns, saves in [*crashes, (40, True)]:
+    for turns, saves in [*crashes, (3000 // batch + 10, True)]:
         loop = make_loop(MemorySource(broker, batch=batch), disk, guardrail, world)
         broker.rebalance([loop.source])  # type: ignore[list-item]  # it was made a line above
         for _ in range(turns):
