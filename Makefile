@@ -14,7 +14,7 @@ CODE := daemon detectors alerting tests
 # More words for pytest: `make test ARGS='-k join'`.
 ARGS ?=
 
-.PHONY: help install demo test lint types contracts pytest unit bench format lock clean
+.PHONY: help install demo test lint types contracts pytest unit bench format lock docs clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -62,10 +62,16 @@ format: install  ## let ruff mend what it can
 	$(BIN)/ruff check --fix-only $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-lock: install  ## write requirements.lock anew after a change of pyproject.toml; UPGRADE=1 takes newer versions
-	$(BIN)/uv pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
-		--extra demo --group dev $(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
+# The second lock is the part of the first that a container runs with: no tests, no linters, no embedded broker.
+COMPILE := $(BIN)/uv pip compile --quiet --python $(BIN)/python --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+lock: install  ## write the locks anew after a change of pyproject.toml; UPGRADE=1 takes newer versions
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra demo --group dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
+
+docs: install  ## write the reference pages that are made from the code
+	$(BIN)/python -m daemon.metrics > docs/metrics.md
 
 clean:  ## remove .venv, caches and builds
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist target

@@ -7,6 +7,7 @@ gone is forgotten with all its series. `telemetry.py` alone turns these lines in
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal
@@ -63,7 +64,7 @@ METRICS: Final[tuple[Metric, ...]] = (
            "Incidents that are not resolved."),
     Metric("Incidents", "watchkeeper_incidents_total", "counter", ("model", "cause", "severity"), "Incidents opened."),
     Metric("Incidents", "watchkeeper_actions_total", "counter", ("kind", "status"),
-           "Attempts to page, ticket, resolve or roll back: done, failed (for good) or retry_later."),
+           "Attempts to page, ticket, resolve or roll back: done, retry_later, failed (for good) or fenced (not ours any more)."),
     Metric("Incidents", "watchkeeper_actions_pending", "gauge", (), "Actions decided and not carried out yet."),
     Metric("Incidents", "watchkeeper_actions_oldest_seconds", "gauge", (),
            "Age of the oldest action not carried out yet; 0 without one."),
@@ -112,3 +113,7 @@ def to_markdown() -> str:
             page.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
         page.append("")
     return "\n".join(page)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(to_markdown())

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from typing import Final, Literal
+from itertools import product
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
+from alerting.intents import Kind, Status
 from daemon.metrics import METRICS
 
 #: A checkpoint is one write batch: milliseconds; seconds mean a slow disk.
@@ -44,6 +46,10 @@ class Telemetry:
                     metric.name, metric.help, metric.labels, registry=registry, buckets=_CHECKPOINT_BUCKETS
                 )
         ProcessCollector(registry=registry)
+        # A counter that appears with its first failure looks to Prometheus as if nothing had been added. So those that an alert
+        # waits for (deploy/prometheus/rules.yaml) begin at zero: here, and in `event_read` and `pending`.
+        for kind, status in product(get_args(Kind), get_args(Status)):
+            self._counters["watchkeeper_actions_total"].labels(kind, status)
         self._verdicts: dict[_Scope, tuple[str, str]] = {}
         self._incidents: dict[str, set[tuple[str, str]]] = {}
 
@@ -52,6 +58,7 @@ class Telemetry:
     def event_read(self, topic: str, n: int = 1) -> None:
         """`n` records of `topic` were read."""
         self._count("watchkeeper_events_total", n, topic)
+        self._counters["watchkeeper_corrupt_records_total"].labels(topic)
 
     def event_rejected(self, reason: str, n: int = 1) -> None:
         """`n` records went to the dead-letter topic."""
@@ -87,6 +94,7 @@ class Telemetry:
     def pending(self, model: str, n: int) -> None:
         """`n` predictions are in the join now."""
         self._set("watchkeeper_predictions_pending", n, model)
+        self._counters["watchkeeper_predictions_expired_total"].labels(model, "room")
 
     def label_joined(self, model: str, n: int = 1) -> None:
         """`n` labels met their predictions."""
@@ -159,8 +167,8 @@ class Telemetry:
         """An incident was opened."""
         self._count("watchkeeper_incidents_total", 1, model, cause, severity)
 
-    def action(self, kind: str, status: str) -> None:
-        """The dispatcher tried something and it is done, failed or to be tried again."""
+    def action(self, kind: Kind, status: Status) -> None:
+        """The dispatcher tried something, and this came of it."""
         self._count("watchkeeper_actions_total", 1, kind, status)
 
     def actions_pending(self, n: int, oldest: float) -> None:

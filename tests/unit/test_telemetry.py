@@ -108,6 +108,18 @@ def test_counts_add_up(registry: CollectorRegistry, telemetry: Telemetry) -> Non
     }
 
 
+def test_what_an_alert_waits_for_begins_at_zero(registry: CollectorRegistry, telemetry: Telemetry) -> None:
+    """The first failed page, corrupt record or prediction without room is an increase: its counter was there before, at zero."""
+    telemetry.event_read("predictions")
+    telemetry.pending("loan", 1)
+
+    assert page(registry) >= {
+        'watchkeeper_actions_total{kind="page",status="failed"} 0.0',
+        'watchkeeper_corrupt_records_total{topic="predictions"} 0.0',
+        'watchkeeper_predictions_expired_total{model="loan",reason="room"} 0.0',
+    }
+
+
 def test_a_verdict_replaces_the_one_before(registry: CollectorRegistry, telemetry: Telemetry) -> None:
     """A scope has one verdict at a time, with its reason."""
     telemetry.verdict("loan", "harm", "8", "", "unknown", "too_few_labels")
