@@ -87,7 +87,8 @@ class _Series:
         """Take a snapshot."""
         width = int(self.adwin.width)
         self.idle = self.idle + 1 if width == self.width else 0
-        self.width, self.total, self.variance = width, self.adwin.total, self.adwin.variance
+        # What River calls the variance is the sum of squared deviations.
+        self.width, self.total, self.variance = width, self.adwin.total, self.adwin.variance / max(width, 1)
 
     def changed(self, mark: float, since_snapshot: int) -> None:
         """Work out what ADWIN forgot: it has just cut its window, and starts a new one at the next update."""
