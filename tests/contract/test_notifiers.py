@@ -6,18 +6,23 @@ A new notifier adds one line to `SETTINGS`; those that speak HTTP are held to al
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from structlog.testing import capture_logs
 
+from alerting.dispatch import EVENTS
 from alerting.errors import DeliveryError
 from alerting.notice import Event
 from alerting.notifiers import NOTIFIERS, Notifier
+from alerting.notifiers.webhook import WebhookConfig
 from alerting.routes import build_routes
 from tests.doubles.alerting import a_notice
 from tests.doubles.receiver import Answer, Misbehaviour, Receiver
+from tests.doubles.webhook_contract import FIELDS
 
 #: Kind -> its settings for a receiver. The canaries must never be seen outside the request.
 SETTINGS: Mapping[str, Callable[[Receiver], dict[str, Any]]] = {
@@ -159,3 +164,14 @@ def test_no_secret_leaves_but_in_the_request(
             texts += [repr(error), repr(error.__cause__)]
 
     assert "canary" not in " ".join([*texts, repr(logs), caplog.text])
+
+
+def test_the_webhook_is_documented_field_by_field() -> None:
+    """Who writes a receiver finds every field of the document and every key of the settings in docs/response.md."""
+    text = (Path(__file__).parents[2] / "docs" / "response.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+    assert set(FIELDS) <= documented
+    assert set(WebhookConfig.model_fields) - {"kind"} <= documented
+    assert set(EVENTS.values()) <= documented
