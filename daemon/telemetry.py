@@ -209,10 +209,19 @@ class Telemetry:
         self._count("watchkeeper_corrupt_records_total", n, topic)
 
     def active(self, active: bool) -> None:
-        """This daemon owns partitions, or stands by."""
+        """This daemon owns partitions, or stands by. What a standby knew of the models is no longer its to report."""
         self._set("watchkeeper_active", int(active))
-        if not active:  # what is not ours is not ours to report: the owner's numbers would be counted twice
-            self._gauges["watchkeeper_consumer_lag_records"].clear()
+        if active:
+            return
+        for metric in METRICS:
+            if (
+                metric.kind == "gauge"
+                and {"model", "partition"} & set(metric.labels)
+                and metric.name != "watchkeeper_guardrail_info"
+            ):
+                self._gauges[metric.name].clear()
+        self._verdicts.clear()
+        self._incidents.clear()
 
     def loop_progress(self, now: float) -> None:
         """The loop went round at `now` (epoch seconds)."""

@@ -184,15 +184,30 @@ def test_a_model_that_is_gone_leaves_the_page(registry: CollectorRegistry, telem
     assert [line for line in page(registry) if 'model="loan"' in line] == []
 
 
-def test_a_standby_reports_no_lag(registry: CollectorRegistry, telemetry: Telemetry) -> None:
-    """The lag is the owner's to report: when a daemon becomes a standby its last numbers leave."""
-    telemetry.active(True)
-    telemetry.consumer_lag("predictions", 0, 7)
+def test_a_standby_reports_what_it_counts_itself_and_nothing_of_the_models(
+    registry: CollectorRegistry, telemetry: Telemetry
+) -> None:
+    """Gauges of models and partitions are the owner's to report: when a daemon becomes a standby its last numbers leave."""
+    everything_happens(telemetry)
     telemetry.active(False)
+    names = {re.split(r"[{ ]", line)[0] for line in page(registry)}
+    gone = {m.name for m in METRICS if m.kind == "gauge" and m.group != "Guardrails" and {"model", "partition"} & set(m.labels)}
 
-    assert {line for line in page(registry) if line.startswith(("watchkeeper_active", "watchkeeper_consumer_lag"))} == {
-        "watchkeeper_active 0.0"
+    assert "watchkeeper_active 0.0" in page(registry)
+    assert {m.name for m in METRICS} - names - {"watchkeeper_checkpoint_duration_seconds"} == gone - {
+        "watchkeeper_guardrail_info"
     }
+
+
+def test_an_owner_that_comes_back_reports_again(registry: CollectorRegistry, telemetry: Telemetry) -> None:
+    """The same verdict is on the page again after a time as a standby."""
+    telemetry.verdict("loan", "harm", "8", "", "ok", "within_limit")
+    telemetry.active(False)
+    telemetry.verdict("loan", "harm", "8", "", "ok", "within_limit")
+
+    assert [line for line in page(registry) if line.startswith("watchkeeper_guardrail_verdict")] == [
+        'watchkeeper_guardrail_verdict{model="loan",reason="within_limit",rule="harm",segment="",state="ok",version="8"} 1.0'
+    ]
 
 
 def test_the_clock_never_reads_as_negative_lag(registry: CollectorRegistry, telemetry: Telemetry) -> None:
