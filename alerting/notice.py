@@ -111,14 +111,14 @@ def notice_of(incident: Incident, *, event: Event, key: str, at: float, dedup_ke
 
 def summary(notice: Notice) -> str:
     """One sentence or two, on one line, of at most SUMMARY_LIMIT characters."""
-    subject = _subject(notice)
+    subject, reason = _subject(notice), notice.reason.rstrip(". ")
     if notice.event == "resolve":
         lasted = "" if notice.opened is None else f" after {duration(notice.at - notice.opened)}"
-        return _line(f"{subject}: resolved{lasted}: {notice.reason}.")
+        return _line(f"{subject}: resolved{lasted}: {reason}.")
     news = "news: " if notice.event == "update" else ""
     meaning = CAUSES.get(notice.cause, notice.cause.replace("_", " "))
     done = f" Done: {notice.done[-1]}." if notice.done else ""
-    return _line(f"{subject}: {news}{meaning}: {notice.reason}.{done}")
+    return _line(f"{subject}: {news}{meaning}: {reason}.{done}")
 
 
 def describe(notice: Notice) -> str:
