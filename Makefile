@@ -72,6 +72,7 @@ lock: install  ## write the locks anew after a change of pyproject.toml; UPGRADE
 
 docs: install  ## write the reference pages that are made from the code
 	$(BIN)/python -m daemon.metrics > docs/metrics.md
+	$(BIN)/python -m daemon.settings_page > docs/settings.md
 
 clean:  ## remove .venv, caches and builds
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist target
