@@ -13,6 +13,7 @@ from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
+from alerting.incidents import Severity
 from alerting.intents import Kind, Status
 from daemon.metrics import METRICS
 
@@ -51,7 +52,7 @@ class Telemetry:
         for kind, status in product(get_args(Kind), get_args(Status)):
             self._counters["watchkeeper_actions_total"].labels(kind, status)
         self._verdicts: dict[_Scope, tuple[str, str]] = {}
-        self._incidents: dict[str, set[tuple[str, str]]] = {}
+        self._incidents: dict[str, set[tuple[str, Severity]]] = {}
 
     # Events ------------------------------------------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class Telemetry:
 
     # Incidents ---------------------------------------------------------------------------------------------------------
 
-    def incidents_open(self, model: str, counts: Mapping[tuple[str, str], int]) -> None:
+    def incidents_open(self, model: str, counts: Mapping[tuple[str, Severity], int]) -> None:
         """What is open of a model now, by (cause, severity); what is not named is zero."""
         known = self._incidents.setdefault(model, set())
         known.update(counts)
