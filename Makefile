@@ -21,7 +21,7 @@ help:  ## list these commands
 
 install: $(STAMP)  ## make .venv with everything in it, and .venv/bin/watchkeeper
 
-# The stamp makes a second run instant. A .venv whose interpreter has gone (an upgraded system, a moved clone) is made anew.
+# The stamp makes a second run instant. A .venv whose interpreter has gone (an upgraded system) is made anew.
 $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "watchkeeper needs Python 3.11 or newer, and there is no $(PYTHON) here." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
