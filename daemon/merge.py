@@ -34,8 +34,10 @@ class Lane:
         self.bytes = 0
         #: Offset after the last record that left.
         self.handed = begin
-        #: Offset after the last record that came.
+        #: Offset at which to read on: after the last record that came, and after what was passed over behind it.
         self.fetched = begin
+        #: Offset after the last record that the broker has, None while that is not known.
+        self.end: int | None = None
         #: Since when it has been empty, monotonic seconds.
         self.empty_since = now
         #: Whether the broker has no more either, as far as known.
@@ -73,9 +75,11 @@ class Lane:
             self.empty_since = now
         return records, keys
 
-    def pass_over(self, offset: int) -> None:
-        """Go on at `offset` after the records that wait here; nothing between comes."""
-        self.fetched = offset
+    @property
+    def lag(self) -> int:
+        """How many records have not left, as far as known."""
+        done = self.end is None or (self.at_end and not self.records)
+        return 0 if done else max(0, (self.end or 0) - self.next_offset)
 
     @property
     def next_offset(self) -> int:

@@ -1,11 +1,11 @@
 """The source: what Kafka brings, in the order of time, from our own offsets on, whatever the broker does meanwhile.
 
 The life of a `KafkaSource` is inside `poll`: connect, join, wait for `seek`, read, merge. Nothing that happens to the broker or
-to the bytes ends it. After any exception the consumer is closed and another made, after a growing pause; bytes that cannot be
-read are passed over, with their range named; an offset that the broker no longer has is reported before the source goes on at
-the first one that it has. Only what can never work raises: wrong settings, a missing topic (CannotStart).
+to the bytes ends it. Only what can never work raises: wrong settings, a missing topic (CannotStart).
 
-Records appear only after `seek` was called for the assignment: the caller's own offsets decide, never the committed ones.
+Two consumers share the work. The member of the group owns and commits and reads nothing; the reader reads what the member owns,
+outside of any group. So records appear only after `seek` was called for the assignment (the caller's own offsets decide, never
+the committed ones), a slow reader can hold back single partitions, and unreadable bytes cost no rebalance.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from daemon.connection import OutOfRange, PollFailed, SourceSettings, WireError
+from daemon.connection import PollFailed, SourceSettings, WireError
 from daemon.contact import ASK_TIMEOUT, Backoff, Contact
-from daemon.merge import Merge
+from daemon.reader import SLICE, Reader
 from daemon.records import Assignment, Partition, Record, SourceEvent
-from daemon.salvage import Damage, start_of
-from daemon.wire import GroupConsumer
+from daemon.wire import Member
 
-#: Seconds that one wait inside `poll` lasts while something else than records may end it (a rebalance, an idle lane).
-SLICE: Final = 0.1
+#: Seconds between two looks at the group while it is settled. Heartbeats go out by themselves; this is how soon a rebalance is
+#: seen, and so how long a joining standby makes the group wait.
+ATTEND_EVERY: Final = 0.2
 #: Seconds in a settled group without a partition after which a member is a standby. At the start a member may be given nothing
 #: because the metadata has not come yet; that repairs itself a tenth of a second later.
 STANDBY_AFTER: Final = 2.0
@@ -54,38 +54,40 @@ class KafkaSource:
         self._settings = settings
         self._topics = list(topics)
         self._prepare: Callable[[], list[SourceEvent]] | None = prepare
-        self._wall, self._monotonic, self._sleep = wall, monotonic, sleep
+        self._monotonic, self._sleep = monotonic, sleep
         self._contact = Contact(settings.bootstrap, self.events, monotonic)
-        self._damage = Damage(settings)
-        self._merge = Merge(settings.max_poll_records, settings.idle_after)
-        self._paused: set[Partition] = set()
-        self._stalled: set[Partition] = set()
-        self._consumer: GroupConsumer | None = None
+        self._reader = Reader(settings, self._contact, self.events, wall=wall, monotonic=monotonic)
+        self._backoff = Backoff()
+        self._member: Member | None = None
+        self._attended = float("-inf")
         self._assignment: Assignment | None = None
         self._unassigned_since = monotonic()
         self._wanted: dict[Partition, int | None] | None = None  # what `seek` asked for and did not get yet
-        self._backoff = Backoff()
 
     def poll(self, timeout: float) -> list[Record]:
         """The next records in the order of time, [] when none came within about `timeout` seconds. Raises CannotStart."""
         deadline = self._monotonic() + timeout
         while True:
-            records = self._merge.take(self._monotonic())
+            before = self._assignment
+            self._attend(deadline - self._monotonic())
+            if self._assignment != before or self._awaits_seek():
+                return []
+            records = self._reader.merge.take(self._monotonic())
             if records:
                 return records
-            self._advance(max(0.0, deadline - self._monotonic()))
+            self._read(max(0.0, deadline - self._monotonic()))
             if self._monotonic() >= deadline:
-                return self._merge.take(self._monotonic())
+                return self._reader.merge.take(self._monotonic())
 
     def assignment(self) -> Assignment | None:
         """What is owned now, as far as this member can know; only a `commit` proves it."""
-        if self._consumer is None or self._assignment is None or self._consumer.assignment() != self._assignment:
+        if self._member is None or self._assignment is None or self._member.assignment() != self._assignment:
             return None
         return self._assignment
 
     def is_standby(self) -> bool:
         """Whether the group is settled and somebody else owns everything."""
-        if self._consumer is None or self._assignment is not None or not self._consumer.is_settled():
+        if self._member is None or self._assignment is not None or not self._member.is_settled():
             return False
         return self._monotonic() - self._unassigned_since > STANDBY_AFTER
 
@@ -98,7 +100,7 @@ class KafkaSource:
 
     def offsets(self) -> dict[Partition, int]:
         """For each owned partition the offset after what was handed out; {} before `seek` has taken effect."""
-        return {partition: lane.next_offset for partition, lane in self._merge.lanes.items()}
+        return {partition: lane.next_offset for partition, lane in self._reader.merge.lanes.items()}
 
     def commit(self, offsets: Mapping[Partition, int]) -> bool:
         """Commit; True when the broker accepted it under the generation of `assignment()`.
@@ -108,167 +110,105 @@ class KafkaSource:
         """
         assignment = self.assignment()
         wanted = {partition: offsets.get(partition, offset) for partition, offset in self.offsets().items()}
-        if assignment is None or self._consumer is None or not wanted or self._contact.away:
+        if assignment is None or self._member is None or not wanted or self._contact.away:
             return False
         try:
-            accepted = self._consumer.commit(wanted)
+            accepted = self._member.commit(wanted)
         except WireError as error:
             self._contact.silent(str(error))
             return False
         self._contact.heard()
-        return accepted and self._consumer.assignment() == assignment
+        return accepted and self._member.assignment() == assignment
 
     def caught_up(self) -> bool:
         """Whether all that the broker has was handed out. Never while nothing is known of the broker."""
-        lanes = self._merge.lanes.values()
-        if not lanes or self.assignment() is None or not self._contact.is_fresh():
-            return False
-        return all(lane.at_end and not lane.records for lane in lanes)
+        return self._contact.is_fresh() and self._reader.has_all() and self.assignment() is not None
 
     def lag(self) -> dict[Partition, int]:
         """Records of each owned partition that were not handed out, as of the broker's latest answer about it."""
-        consumer = self._consumer
-        if consumer is None or self.assignment() is None:
-            return {}
-        lags = {}
-        for partition, lane in self._merge.lanes.items():
-            done = lane.at_end and not lane.records
-            lags[partition] = 0 if done else max(0, (consumer.highwater(partition) or 0) - lane.next_offset)
-        return lags
+        return self._reader.lag()
 
     def close(self) -> None:
         """Leave the group at once, so that a standby need not wait for the session timeout. Commits nothing."""
-        self._drop_consumer()
+        self._leave()
 
-    def _advance(self, left: float) -> None:
-        """Do the next thing on the way to records, for at most about `left` seconds."""
-        consumer = self._connect(left)
-        if consumer is None:
+    def _attend(self, left: float) -> None:
+        """Be a member: connect, join, follow the assignment. Waits up to a slice while there is none."""
+        if self._member is None:
+            self._connect(max(0.0, left))
+        member = self._member
+        if member is None:
             return
-        waits_for_more = self._assignment is None or any(lane.records for lane in self._merge.lanes.values())
+        waits = self._assignment is None or not member.is_settled()
+        if not waits and self._monotonic() - self._attended < ATTEND_EVERY:
+            return
+        self._attended = self._monotonic()
         try:
-            self._receive(consumer.poll(min(left, SLICE) if waits_for_more else left))
-            self._follow(consumer)
-            self._hold_back(consumer)
+            member.poll(max(0.0, min(left, SLICE)) if waits else 0.0)
+            given = member.assignment()
+            if given != self._assignment:
+                self._forget(given)
+                self._contact.heard()
             if self._contact.should_ask():
-                consumer.beginning_offsets([(self._topics[0], 0)], ASK_TIMEOUT)
+                member.beginning_offsets([(self._topics[0], 0)], ASK_TIMEOUT)
                 self._contact.heard()
         except PollFailed as failed:
-            self._rebuild(failed, look=failed.unreadable)
-        except OutOfRange as error:
-            self._rebuild(error)
+            self._leave()
+            self._backoff.failed(self._monotonic())
+            message = f"membership of the group {self._settings.group} failed and begins again: {failed}"
+            self.events.append(SourceEvent("rebuilt", message, {"reason": str(failed)}))
         except WireError as error:
             self._contact.silent(str(error))
 
-    def _connect(self, left: float) -> GroupConsumer | None:
-        """The consumer, made if need be; None while that does not work, after waiting a while."""
-        if self._consumer is not None:
-            return self._consumer
+    def _connect(self, left: float) -> None:
+        """Make the member, or wait a while when that does not work."""
         wait = self._backoff.left(self._monotonic())
         if wait:
             self._sleep(min(wait, left))
-            return None
+            return
         try:
             if self._prepare is not None:
                 self.events += self._prepare()
                 self._prepare = None
-            self._consumer = GroupConsumer(self._settings, self._topics)
+            self._member = Member(self._settings, self._topics)
         except WireError as error:
             self._contact.silent(str(error))
             self._backoff.failed(self._monotonic())
-            return None
-        self._contact.heard()
-        return self._consumer
-
-    def _receive(self, batches: Mapping[Partition, Sequence[Record]]) -> None:
-        if not batches or self._consumer is None:
-            return
-        now_ms = int(self._wall() * 1000)
-        for partition, records in batches.items():
-            lane = self._merge.lanes.get(partition)
-            if lane is None:
-                continue  # of a partition that was taken from us in the same call
-            self._merge.add(partition, records, now_ms)
-            behind = self._damage.behind(partition, lane.fetched)
-            if behind != lane.fetched:
-                self._consumer.seek(partition, behind)
-                lane.pass_over(behind)
-        self._stalled.difference_update(batches)
-        self._backoff.worked()
-        self._contact.heard()
-
-    def _follow(self, consumer: GroupConsumer) -> None:
-        """Follow the assignment, and where each lane stands."""
-        given = consumer.assignment()
-        if given != self._assignment:
-            self._forget(given)
+        else:
             self._contact.heard()
-        elif self._wanted is not None:
-            self._begin()
-        for partition, lane in self._merge.lanes.items():
-            if not lane.records:
-                lane.at_end = _is_at_end(consumer, partition, lane.fetched)
-        stalled = set(self._merge.stalled(self._monotonic())) - self._stalled
-        self._stalled |= stalled
-        self.events += [_stalled(*partition) for partition in sorted(stalled)]
+            self._backoff.worked()
 
-    def _hold_back(self, consumer: GroupConsumer) -> None:
-        """Pause the lanes that are full, resume those that are half empty; the others go on."""
-        full = set(self._merge.full()) - self._paused
-        if full:
-            self._paused |= full
-            self._receive(consumer.pause(full))
-        ready = self._paused.intersection(self._merge.half_empty())
-        if ready:
-            self._paused -= ready
-            consumer.resume(ready)
+    def _awaits_seek(self) -> bool:
+        return self._assignment is not None and self._wanted is None and not self._reader.merge.lanes
 
     def _begin(self) -> None:
         """Take up reading where `seek` said; tried again by `poll` when the broker does not answer."""
-        consumer, wanted = self._consumer, self._wanted
-        if consumer is None or wanted is None:
+        if self._wanted is None:
             return
-        begin: dict[Partition, int] = {}
-        events: list[SourceEvent | None] = []
         try:
-            first, last = consumer.beginning_offsets(wanted), consumer.end_offsets(wanted)
-            for partition, offset in wanted.items():
-                if offset is None:
-                    begin[partition] = last[partition] if self._settings.start == "latest" else first[partition]
-                    continue
-                start, event = start_of(self._settings, partition, offset, first[partition], last[partition])
-                begin[partition] = self._damage.behind(partition, start)
-                events.append(event)
+            self._reader.begin(self._wanted)
         except WireError as error:
             self._contact.silent(str(error))
-            return
-        self.events += [event for event in events if event is not None]
-        self._contact.heard()
-        self._wanted = None
-        for partition, offset in begin.items():
-            consumer.seek(partition, offset)
-        consumer.resume(begin)
-        self._merge.reset(begin, self._monotonic())
-
-    def _rebuild(self, error: WireError, *, look: bool = False) -> None:
-        """Close the consumer, never to poll it again, and connect anew after a pause; `look` for bytes that cannot be read."""
-        suspects = [(partition, lane.fetched) for partition, lane in self._merge.lanes.items()]
-        self._drop_consumer()
-        self._backoff.failed(self._monotonic())
-        message = f"reading {', '.join(self._topics)} failed and begins again from our own offsets: {error}"
-        self.events.append(SourceEvent("rebuilt", message, {"reason": str(error)}))
-        try:
-            found = [self._damage.look(partition, offset) for partition, offset in suspects if look]
-        except WireError as silent:
-            self._contact.silent(str(silent))  # the next failure looks again
         else:
-            self.events += [event for event in found if event is not None]
+            self._wanted = None
+            self._contact.heard()
 
-    def _drop_consumer(self) -> None:
-        consumer, self._consumer = self._consumer, None
+    def _read(self, left: float) -> None:
+        """Let the reader read once, or wait a little where it cannot."""
+        if self._assignment is None:
+            return
+        self._begin()
+        wait = SLICE if self._wanted is not None else self._reader.pause()
+        if wait:
+            self._sleep(min(wait, left))
+        else:
+            self._reader.read(left)
+
+    def _leave(self) -> None:
+        member, self._member = self._member, None
         self._forget(None)
-        if consumer is not None:
-            consumer.close()
+        if member is not None:
+            member.close()
 
     def _forget(self, given: Assignment | None) -> None:
         """A new assignment, or none: what waits is read again, from the offsets that `seek` will say."""
@@ -276,22 +216,4 @@ class KafkaSource:
             self._unassigned_since = self._monotonic()
         self._assignment = given
         self._wanted = None
-        self._paused.clear()
-        self._stalled.clear()
-        self._merge.reset({}, self._monotonic())
-
-
-def _stalled(topic: str, number: int) -> SourceEvent:
-    message = f"{topic}-{number} has records but sends none; the other partitions go on without it; check its leader"
-    return SourceEvent("partition_stalled", message, {"topic": topic, "partition": number})
-
-
-def _is_at_end(consumer: GroupConsumer, partition: Partition, fetched: int) -> bool:
-    """Whether the broker has nothing behind `fetched`, as far as known. Raises WireError."""
-    highwater = consumer.highwater(partition)
-    if highwater is None:
-        return False
-    if fetched >= highwater:
-        return True
-    position = consumer.position(partition)  # markers of transactions have offsets too, but no records
-    return position is not None and position >= highwater
+        self._reader.stop()

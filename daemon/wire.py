@@ -4,12 +4,16 @@
 What was measured with kafka-python 3.0.12 decides the code here:
 - No deserializers. An exception inside one makes the next `poll()` spin for ever; bytes are decoded by us.
 - After *any* exception from `poll()` the consumer is closed and never polled again: a corrupt batch ends in the same endless
-  loop. Hence `PollFailed` for all of them, and pausing only through `Consumer.pause`, which cannot hide one.
+  loop. Hence `PollFailed` for all of them.
+- No `pause` of partitions that are being read: an exception that waits behind good records is forgotten by it (and the loop above
+  waits at `resume`), and records that were parked by it may never come back (`fetched_records` looks for them only while its slot
+  is None, and a drained batch stays in that slot). `Consumer.assign` without a partition drops what was fetched, and is safe.
 - `auto_offset_reset="none"`: an offset that is out of range is an error to report, never a silent jump.
 - `enable_auto_commit=False`: the state store owns the offsets; the committed ones are for lag tools and prove ownership.
 - `enable_idempotence=True` said explicitly, since other options switch it off silently.
 - A client whose constructor fails leaves its IO thread behind (consumer and admin): `_connected` closes it.
-- Rebalance callbacks run on the IO thread: `_Membership` only records, and parks the new partitions.
+- Rebalance callbacks run on the IO thread: `_Recorder` only records, and parks the new partitions for good. The member of the
+  group reads nothing; a consumer without a group does. So bytes that cannot be read cost no rebalance.
 """
 
 from __future__ import annotations
@@ -46,6 +50,9 @@ REQUEST_TIMEOUT: Final = 15.0
 METADATA_AGE: Final = 60.0
 #: Milliseconds between two attempts to reach a broker that was away: at most this, so that a comeback is seen soon.
 RECONNECT_AT_MOST_MS: Final = 2000
+#: Milliseconds that a broker without news holds a fetch. There is one fetch at a time for each broker, so a partition that is taken
+#: in again waits for so long at most.
+FETCH_WAIT_MS: Final = 100
 #: Bytes of a record that a topic lets through when nobody changed it (`max.message.bytes`), headers and framing included.
 LARGEST_RECORD: Final = 1 << 20
 
@@ -118,13 +125,14 @@ class Consumer:
             enable_auto_commit=False,
             allow_auto_create_topics=False,
             check_crcs=check_crcs,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             metrics_enabled=False,
             **options,
         )
 
-    def assign(self, offsets: Mapping[Partition, int]) -> None:
-        """Read these partitions from these offsets on, outside of any group."""
-        self._kafka.assign([TopicPartition(*partition) for partition in offsets])
+    def assign(self, offsets: Mapping[Partition, int], others: Iterable[Partition] = ()) -> None:
+        """Read these partitions from these offsets on, outside of any group, and `others` where they are; nothing else."""
+        self._kafka.assign([TopicPartition(*partition) for partition in (*offsets, *others)])
         for partition, offset in offsets.items():
             self.seek(partition, offset)
 
@@ -141,21 +149,6 @@ class Consumer:
     def seek(self, partition: Partition, offset: int) -> None:
         """Continue there."""
         self._kafka.seek(TopicPartition(*partition), offset)
-
-    def pause(self, partitions: Iterable[Partition]) -> dict[Partition, list[Record]]:
-        """Stop reading these until `resume`; returns what came out of the client on the way (one record at most).
-
-        The client keeps an exception that follows good records for its next `poll`, and forgets it if the partition is paused
-        by then: after `resume` it would spin for ever. A poll for a single record brings such an exception out and cannot
-        leave a new one behind.
-        """
-        records = self.poll(0.0, 1)
-        self._kafka.pause(*(TopicPartition(*partition) for partition in partitions))
-        return records
-
-    def resume(self, partitions: Iterable[Partition]) -> None:
-        """Read these again."""
-        self._kafka.resume(*(TopicPartition(*partition) for partition in partitions))
 
     def position(self, partition: Partition) -> int | None:
         """The next offset to read; past what holds no records (the markers of transactions) too. None when unknown."""
@@ -180,11 +173,8 @@ class Consumer:
 
     def close(self, timeout: float = 2.0) -> None:
         """Leave, within `timeout` seconds, committing nothing. Safe after any exception."""
-        try:
-            with _mapped("leave the group"):
-                self._kafka.close(autocommit=False, timeout_ms=_milliseconds(timeout))
-        except WireError:
-            logging.getLogger(__name__).debug("closing a consumer", exc_info=True)  # it is gone either way
+        with contextlib.suppress(WireError), _mapped("leave the group"):
+            self._kafka.close(autocommit=False, timeout_ms=_milliseconds(timeout))
 
 
 def _poll_failed(error: Exception) -> PollFailed:
@@ -208,21 +198,20 @@ def _poll_failed(error: Exception) -> PollFailed:
     )
 
 
-class GroupConsumer(Consumer):
-    """A member of the group: reads what it is given. New partitions stay parked until `seek` and `resume`."""
+class Member(Consumer):
+    """A member of the group: learns from `poll` what it owns, commits, and reads nothing itself."""
 
     def __init__(self, settings: Membership, topics: Sequence[str]) -> None:
-        """Join as soon as `poll` is called."""
-        self._assignor = EverythingToOne()
+        """Connect; `poll` joins."""
+        told = EverythingToOne()
         super().__init__(
             settings,
             group_id=settings.group,
-            max_poll_records=settings.max_poll_records,
             session_timeout_ms=_milliseconds(settings.session_timeout),
             heartbeat_interval_ms=_milliseconds(settings.heartbeat_interval),
-            partition_assignment_strategy=[self._assignor],
+            partition_assignment_strategy=[told],
         )
-        self._recorder = _Recorder(self._kafka, self._assignor)
+        self._recorder = _Recorder(self._kafka, told)
         self._kafka.subscribe(topics=list(topics), listener=self._recorder)
 
     def assignment(self) -> Assignment | None:
@@ -272,7 +261,7 @@ class _Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka has n
         """Note and park what was given."""
         partitions = sorted((topic, number) for topic, number in assigned)
         for topic, number in partitions:
-            # Without a position the client would fetch the committed offset and begin there, in this very poll.
+            # Without a position the client would look for the committed offset and begin there, in this very poll.
             self._consumer.pause(TopicPartition(topic, number))
             self._consumer.seek(TopicPartition(topic, number), 0)
         self.given = Assignment(self._told.generation, tuple(partitions)) if partitions else None
@@ -355,8 +344,8 @@ class Producer:
             cast("Any", sent).get(timeout=0)
 
     def close(self, timeout: float = 2.0) -> None:
-        """End within `timeout` seconds; what is not delivered by then is not delivered."""
-        with _mapped("end the producer"):
+        """End within `timeout` seconds; what is not delivered by then is not delivered. Safe after any exception."""
+        with contextlib.suppress(WireError), _mapped("end the producer"):
             self._kafka.close(timeout=timeout)
 
 

@@ -84,7 +84,7 @@ def start() -> LocalBroker:
     properties = directory / "server.properties"
     properties.write_text(PROPERTIES.format(port=port, controller=controller, data=data))
     java = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{libraries}/*"]
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # never begins with a dash
     _run([*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)], 120.0)
     broker = LocalBroker(f"Apache Kafka {KAFKA_VERSION}", [*java, "kafka.Kafka", str(properties)], port, directory, data)
     broker.start()
