@@ -106,7 +106,7 @@ class Guardrail(Section):
     def _positive_class(cls, value: str | None, info: ValidationInfo) -> str | None:
         task = info.data.get("task")
         if value is None and task == "binary":
-            wrong("is required for task: binary: the label that counts as positive", at="task")
+            wrong("is required with task binary: it is the label that counts as positive", at="task")
         if value is not None and task == "regression":
             wrong("is for classes; a regression has none")
         return value
@@ -123,7 +123,7 @@ class Guardrail(Section):
     def _loss_of_task(cls, value: Loss, info: ValidationInfo) -> Loss:
         known = LOSSES.get(info.data.get("task", ""))
         if known is not None and value not in known:
-            wrong(f"{value} is not a loss of task: {info.data['task']}; write one of {', '.join(known)}")
+            wrong(f"{value} is not a loss of task {info.data['task']}; write one of {', '.join(known)}")
         return value
 
     @field_validator("costs")
@@ -143,9 +143,9 @@ class Guardrail(Section):
     def _bound_of_regression(cls, value: float | None, info: ValidationInfo) -> float | None:
         task = info.data.get("task")
         if value is None and task == "regression":
-            wrong("is required for task: regression: a loss of this size or more counts as 1", at="task")
+            wrong("is required with task regression: a loss of this size or more counts as 1", at="task")
         if value is not None and task in ("binary", "multiclass"):
-            wrong("is for task: regression; the losses of classes are bounded already")
+            wrong("is for task regression; the losses of classes are bounded already")
         return value
 
     def model_post_init(self, context: object) -> None:

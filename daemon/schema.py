@@ -35,6 +35,7 @@ _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd])")
 _RATE: Final = re.compile(r"([0-9]{1,9}) +per +(\S+)")
 _PERCENT: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,6})?) ?%")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NUMBER: Final = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 _SECRET: Final = re.compile(r"password|token|secret", re.IGNORECASE)
 
 #: Tags of the unions of sections; in parentheses, so that no key is taken for one.
@@ -65,6 +66,10 @@ def shown(value: object) -> str:
         return "a list"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - what fits on a line beside the rest
+
+
+def _quoted(value: object) -> str:
+    return "; remove the quotes" if isinstance(value, str) and _NUMBER.fullmatch(value) else ""
 
 
 def suggestion(word: object, known: Iterable[str]) -> str:
@@ -139,7 +144,7 @@ def tolerance(value: object) -> Tolerance:
         return Tolerance(float(value), relative=False)
     found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None or float(found[1]) == 0:
-        wrong(f'must be a number from 0 to 1, or a share of the reference such as "25%", not {shown(value)}')
+        wrong(f'must be a number from 0 to 1, or a share of the reference such as "25%", not {shown(value)}{_quoted(value)}')
     return Tolerance(float(found[1]) / 100, relative=True)
 
 
@@ -222,11 +227,13 @@ def _sentence(found: ErrorDetails) -> str:
     if kind in {"dict_type", "model_type"} and isinstance(value, str):
         instead = ", not text"  # it may be a mapping with a secret, badly written
     if kind in _EXPECTED:
-        return _EXPECTED[kind].format(**context) + instead
+        return _EXPECTED[kind].format(**context) + instead + (_quoted(value) if "number" in _EXPECTED[kind] else "")
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"])
         must = known[0] if len(known) == 1 else f"one of {', '.join(known)}"
         return f"must be {must}{instead}{suggestion(value, known) if isinstance(value, str) else ''}"
+    if kind == "missing" and isinstance(found["loc"][-1], int):
+        return "one more item is required here"
     if kind == "missing":
         return "this key is required, but is not there"
     if kind in {"string_too_short", "too_short"}:
@@ -297,10 +304,11 @@ class Finding:
 
     def problem(self, document: Document) -> Problem:
         """The same with the line and column that it belongs to."""
-        pointed = self.location
-        if self.at is not None and document.find(pointed) is None:
+        pointed, found = self.location, document.find(self.location)
+        if self.at is not None and found is None:
             pointed = (*pointed[:-1], self.at)
-        line, column = document.place(pointed, of_key=self.of_key)
+        nothing = found is not None and found.value is None  # the parser places it at the next thing that is written
+        line, column = document.place(pointed, of_key=self.of_key or nothing)
         return Problem(document.path, line, column, dotted(self.location), self.message)
 
 

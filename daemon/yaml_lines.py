@@ -147,9 +147,9 @@ def read(path: Path, *, may_be_empty: bool = False) -> Document:
     except ReaderError as error:
         line, column = _line_and_column(text[: error.position])
         fatal = Problem(name, line, column, "", "a control character; remove it")
-    except (YAMLError, ValueError, OverflowError) as error:  # chr() on an escape beyond Unicode, for one
-        line, column = composer.line, composer.column
-        fatal = Problem(name, line, column, "", f"not YAML from here on: {error}")
+    except (YAMLError, ValueError, OverflowError):  # chr() of an escape beyond Unicode
+        message = "what follows is not YAML; perhaps an escape that stands for no character"
+        fatal = Problem(name, composer.line, composer.column, "", message)
     except _Refused as error:
         fatal = error.problem
     raise UnreadableFile([*composer.duplicates, fatal])
@@ -195,6 +195,7 @@ class _Composer:
         if isinstance(event, AliasEvent):
             return self._alias(event.anchor)
         if (tag := getattr(event, "tag", None)) is not None:
+            tag = str(tag).replace("tag:yaml.org,2002:", "!!")
             raise self._refused(f"the tag {tag} is not used here; write the value without it, in quotes if it is text")
         node = Node(None, self.line, self.column)
         self._count(1)
