@@ -1,0 +1,3 @@
+"""Stories of deployments, told as recorded events and judged offline."""
+
+from __future__ import annotations
