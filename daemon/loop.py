@@ -108,8 +108,14 @@ class Loop:
         self._submitted: set[str] = set()
         self._events = 0
         self._saved = 0.0
+        self.waits_for = "the first assignment"
         self._owned = 0.0  # monotonic time at which the assignment was last seen
         self._tried = 0.0
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether another member owns the partitions, as far as the source knows."""
+        return self.task is None and self.source.is_standby()
 
     def run_once(self, wall: float, monotonic: float) -> Turn:
         """Do one turn; `wall` is epoch seconds, `monotonic` a clock that never jumps."""
@@ -187,6 +193,7 @@ class Loop:
             self._tried = monotonic
             self.task = self._open_task(assignment.generation)
             if self.task is None:
+                self.waits_for = "the store or the journal; see the log"
                 return
             self.task.live = False  # until it is known how far behind it is
             self._offsets = dict(self.task.offsets)

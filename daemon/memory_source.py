@@ -82,6 +82,10 @@ class MemorySource:
         """Give what is owned now."""
         return self.given
 
+    def is_standby(self) -> bool:
+        """Whether another member owns everything."""
+        return self.given is None and bool(self.broker.members)
+
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         """Begin at these offsets, and elsewhere at `start`."""
         if self.given is None:

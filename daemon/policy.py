@@ -215,8 +215,8 @@ class Cause:
 
     name: str
     holds: Callable[[Facts], bool]
-    rollback: bool
-    hint: str
+    rollback: bool = False
+    retrain: bool = False
 
 
 #: Most specific first. `label_fault` and `input_fault` belong before `new_version`, `blind` and `drift` behind `concept`.
@@ -225,13 +225,11 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "new_version",
         lambda facts: facts.worse and not facts.older_over_limit,
         rollback=True,
-        hint="the new version does harm; the older one does not",
     ),
     Cause(
         "concept",
         lambda facts: facts.worse or facts.harm,
-        rollback=False,
-        hint="what is to be predicted has changed: look at the data since the onset, then retrain",
+        retrain=True,
     ),
 )
 

@@ -170,7 +170,7 @@ class Response:
             model=self.guardrail.model,
             cause=cause.name,
             severity=severity,  # type: ignore[arg-type]  # "off" rules give no verdicts
-            reason=f"{first.text}; {cause.hint}",
+            reason=first.text,
             rules=tuple(sorted({verdict.rule for verdict in found})),
             version=first.version,
             onset=onset,
@@ -187,6 +187,9 @@ class Response:
         monitor.healings[case.incident.id] = case.healing
         if severity == "page":
             self.last_page = now
+        if cause.retrain:
+            hint = Action(kind="retrain_hint", at=now, reason="what is to be predicted has changed since the onset")
+            case.incident = incidents.add_action(case.incident, hint)
         self._consider_rollback(case, context)
         self._tell(case, "trigger", context)
 

@@ -77,6 +77,7 @@ def settings(directory: Path, bootstrap: str, prefix: str) -> tuple[Path, str]:
                     "group": f"watchkeeper-{prefix}",
                     "create_topics": True,
                     "session_timeout": "6s",
+                    "heartbeat_interval": "1s",
                     "topics": {
                         name: f"{prefix}-{name}"
                         for name in ("predictions", "labels", "outcomes", "dead_letters", "commands", "incidents")
