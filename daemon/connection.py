@@ -67,8 +67,8 @@ class Refused(WireError):
     """The broker answered, and the answer was no."""
 
 
-class TooLarge(Refused):
-    """A record larger than the producer or the broker lets through."""
+class Unfit(Refused):
+    """This record is refused as it is, now and later: too large, a timestamp that the topic does not take."""
 
 
 class OutOfRange(WireError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from daemon.connection import Unfit
+from daemon.connection import Unfit, WireError
 from daemon.records import Record
 
 #: Prefix of our headers; their tails are those of Kafka Connect.
@@ -148,7 +148,7 @@ class DeadLetters:
                 else:
                     sent.append(letter)
             outcomes = self._sink.outcomes(timeout)
-        except BaseException:
+        except WireError:
             self.close()
             raise
         unfit += [(letter, why) for letter, why in zip(sent, outcomes, strict=True) if why is not None]

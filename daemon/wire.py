@@ -36,7 +36,7 @@ from kafka.coordinator.assignors.abstract import (
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from daemon import assignor
-from daemon.connection import BrokerAway, Connection, Membership, OutOfRange, PollFailed, Refused, TooLarge, WireError
+from daemon.connection import BrokerAway, Connection, Membership, OutOfRange, PollFailed, Refused, Unfit, WireError
 from daemon.errors import CannotStart
 from daemon.records import Assignment, Partition, Record
 
@@ -50,11 +50,18 @@ REQUEST_TIMEOUT: Final = 15.0
 METADATA_AGE: Final = 60.0
 #: Milliseconds between two attempts to reach a broker that was away: at most this, so that a comeback is seen soon.
 RECONNECT_AT_MOST_MS: Final = 2000
-#: Milliseconds that a broker without news holds a fetch. There is one fetch at a time for each broker, so a partition that is taken
+#: Milliseconds that a broker without news holds a fetch. There is one fetch at a time for each broker: a partition that is taken
 #: in again waits for so long at most.
 FETCH_WAIT_MS: Final = 100
 #: Bytes of a record that a topic lets through when nobody changed it (`max.message.bytes`), headers and framing included.
 LARGEST_RECORD: Final = 1 << 20
+
+_UNFIT: Final = (
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.RecordListTooLargeError,
+    kafka_errors.InvalidTimestampError,
+    kafka_errors.InvalidRecordError,
+)
 
 
 def _milliseconds(seconds: float) -> int:
@@ -83,19 +90,17 @@ def _common(connection: Connection) -> dict[str, Any]:
 
 def _connected(kind: Callable[..., T], connection: Connection, **options: Any) -> T:
     """Make a client. Raises CannotStart on settings that can never work, else BrokerAway or Refused; leaves no thread behind."""
-    made: list[Any] = []
+    with contextlib.ExitStack() as undo:
 
-    def client(**config: Any) -> Any:
-        made.append(KafkaConsumer.DEFAULT_CONFIG["kafka_client"](**config))
-        return made[0]
+        def client(**config: Any) -> Any:
+            made = KafkaConsumer.DEFAULT_CONFIG["kafka_client"](**config)
+            undo.callback(made.close)
+            return made
 
-    try:
         with _mapped(f"connect to {', '.join(connection.bootstrap)}"):
-            return kind(**_common(connection), kafka_client=client, **options)
-    except BaseException:
-        for each in made:
-            each.close()
-        raise
+            connected = kind(**_common(connection), kafka_client=client, **options)
+        undo.pop_all()
+        return connected
 
 
 @contextlib.contextmanager
@@ -105,8 +110,8 @@ def _mapped(what: str) -> Iterator[None]:
         yield
     except kafka_errors.KafkaConfigurationError as error:
         raise CannotStart(f"could not {what}: {error}; look at the group `kafka` of the settings") from error
-    except (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError) as error:
-        raise TooLarge(f"could not {what}: {error}") from error
+    except _UNFIT as error:
+        raise Unfit(f"could not {what}: {error}") from error
     except (kafka_errors.RetriableError, kafka_errors.BrokerNotAvailableError, OSError) as error:
         raise BrokerAway(f"could not {what}: {error}") from error
     except (kafka_errors.KafkaError, ValueError, TypeError, AssertionError, RuntimeError) as error:
@@ -329,7 +334,7 @@ class Producer:
     def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], timestamp: int | None
     ) -> object:
-        """Buffer one record; `timestamp` in epoch milliseconds. Raises TooLarge, BrokerAway, Refused."""
+        """Buffer one record; `timestamp` in epoch milliseconds. Raises Unfit, BrokerAway, Refused."""
         with _mapped(f"send to topic {topic}"):
             return cast("object", self._kafka.send(topic, value, key, list(headers), timestamp_ms=timestamp))
 
@@ -339,7 +344,7 @@ class Producer:
             self._kafka.flush(timeout)
 
     def settle(self, sent: object) -> None:
-        """Raise what became of one record, after `flush`: TooLarge, BrokerAway, Refused; nothing when it was acknowledged."""
+        """Raise what became of one record, after `flush`: Unfit, BrokerAway, Refused; nothing when it was acknowledged."""
         with _mapped("deliver a record"):
             cast("Any", sent).get(timeout=0)
 
