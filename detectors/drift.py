@@ -58,7 +58,7 @@ class FeatureState:
     """What is known of a feature now.
 
     Attributes:
-        n: Values taken.
+        n: Values taken, give or take `SNAPSHOT` a change.
         mean: Of ADWIN's window, the present one.
         drifted_at: Mark of the last change, or None.
         idle: Events, in steps of `SNAPSHOT`, since it had a value: a detector that is not updated tells nothing.
@@ -102,7 +102,7 @@ class _Series:
             before = self.changes[-1][3] if self.changes else after
         deviation = math.sqrt(max(self.variance, 0.0)) if self.width else 0.0
         self.changes = [*self.changes[1 - KEPT :], (mark, before, deviation, after)]
-        self.past += max(self.width, kept)
+        self.past += self.width + since_snapshot if self.width else kept
         self.width, self.total, self.variance = 0, 0.0, 0.0
 
     def present(self) -> float:
@@ -140,7 +140,7 @@ class FeatureDrift:
             score: The probability of the positive class, if there is one.
             mark: Event time of the prediction.
         """
-        since_snapshot = self.events % SNAPSHOT
+        since_snapshot = self.events % SNAPSHOT + 1  # this event is one of them
         get = self._series.get
         least, largest = -LARGEST, LARGEST
         for name, x in (features or {}).items():
@@ -157,7 +157,7 @@ class FeatureDrift:
         if score is not None:
             self._take_score(score, mark, since_snapshot)
         self.events += 1
-        if since_snapshot == SNAPSHOT - 1:
+        if since_snapshot == SNAPSHOT:
             for one in self._all().values():
                 one.note()
 

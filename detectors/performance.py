@@ -25,6 +25,8 @@ _Row = tuple[str, float | None, str, float | None]
 
 #: log loss: probabilities are clipped at this, which bounds the loss; it is divided by its largest value.
 LEAST_PROBABILITY: Final = 0.01
+#: Numbers beyond are left out of the metrics of a regression: their squares, which River takes, would overflow.
+_LARGEST: Final = 1e100
 _LOG_SCALE: Final = -math.log(LEAST_PROBABILITY)
 
 
@@ -243,7 +245,7 @@ class RollingPerformance:
     def _regression(self) -> dict[str, float]:
         wanted = {"mae": metrics.MAE(), "rmse": metrics.RMSE(), "r2": metrics.R2()}
         numbers = [(_number(label), _number(prediction)) for prediction, _, label, _ in self._rows]
-        usable = [(y, p) for y, p in numbers if y is not None and p is not None]
+        usable = [(y, p) for y, p in numbers if y is not None and p is not None and max(abs(y), abs(p)) < _LARGEST]
         for y, p in usable:
             for metric in wanted.values():
                 metric.update(y, p)
