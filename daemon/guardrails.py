@@ -262,7 +262,7 @@ def _twice(document: Document, location: Location, names: Sequence[str]) -> Iter
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name in seen:
-            yield document.problem((*location, index), f"{name} is there twice; remove one of them")
+            yield document.problem((*location, index), f"{name[:60]} is there twice; remove one of them")
         elif name:
             seen.add(name)
 

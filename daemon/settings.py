@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -251,23 +251,19 @@ def load_settings(path: Path | str | None = None) -> Settings:
         except UnreadableFile as error:
             raise CannotStart(str(error)) from None
     said = _said(document)
-    complaints = [str(problem) for problem in document.duplicates] if document is not None else []
-    complaints += _misspelt_variables()
+    found: list[Finding] = []
     settings: Settings | None = None
     try:
         settings = Settings(**said)
     except ValidationError as error:
-        complaints += [_complaint(finding, document) for finding in findings(error)]
+        found = list(findings(error))
     else:
-        problems = [*check_routes(settings.routes), *check_executors(settings.executors)]
-        complaints += [_complaint(Finding(tuple(key.split(".")), what), document) for key, _, what in map(_parted, problems)]
+        parted = [problem.partition(": ") for problem in (*check_routes(settings.routes), *check_executors(settings.executors))]
+        found = [Finding(tuple(key.split(".")), what) for key, _, what in parted]
+    complaints = [*_misspelt_variables(), *_complaints(found, document)]
     if settings is None or complaints:
         raise CannotStart("\n".join(complaints))
     return settings
-
-
-def _parted(problem: str) -> tuple[str, str, str]:
-    return problem.partition(": ")
 
 
 def _said(document: Document | None) -> dict[str, Any]:
@@ -298,11 +294,21 @@ def _misspelt_variables() -> Iterator[str]:
             yield f"{name}: there is no setting {group.lower()}{near}"
 
 
-def _complaint(finding: Finding, document: Document | None) -> str:
-    """One sentence that begins with where the value comes from: a variable, a line of the file, or neither."""
+def _complaints(found: Iterable[Finding], document: Document | None) -> list[str]:
+    """A sentence each, that begins with where the value comes from: a variable, else a line of the file."""
+    of_environment: list[str] = []
+    of_file = list(document.duplicates) if document is not None else []
+    for finding in found:
+        variable = _variable(finding.location)
+        if document is not None and variable is None:
+            of_file.append(finding.problem(document))
+        else:
+            of_environment.append(f"{variable or 'settings'}: {dotted(finding.location)}: {finding.message}")
+    return [*of_environment, *map(str, sorted(of_file))]
+
+
+def _variable(location: Location) -> str | None:
+    """The variable of the environment that sets this key, or a mapping around it."""
     variables = {name.upper(): name for name in os.environ}
-    for end in range(len(finding.location), 0, -1):
-        name = PREFIX + "__".join(str(part) for part in finding.location[:end]).upper()
-        if name in variables:
-            return f"{variables[name]}: {dotted(finding.location)}: {finding.message}"
-    return str(finding.problem(document)) if document is not None else f"settings: {dotted(finding.location)}: {finding.message}"
+    names = [PREFIX + "__".join(map(str, location[:end])).upper() for end in range(len(location), 0, -1)]
+    return next((variables[name] for name in names if name in variables), None)

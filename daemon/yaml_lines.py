@@ -34,11 +34,13 @@ from ruamel.yaml.reader import ReaderError
 from daemon.errors import Problem, UnreadableFile
 
 #: Bytes. The largest file that makes sense, a thousand described features, has a tenth of this.
-MAX_BYTES: Final = 1_048_576
+MAX_BYTES: Final = 524_288
 #: Values after aliases are expanded; a "billion laughs" file reaches it at its fifth line.
 MAX_VALUES: Final = 50_000
 #: Levels of nesting; the schema itself needs five. Deeper input would exhaust the stack of the composer.
 MAX_DEPTH: Final = 32
+#: Characters of a key, as far as an error can show it.
+MAX_KEY: Final = 300
 
 _MAX_DIGITS: Final = 40
 _WORDS: Final[dict[str, bool | None]] = {
@@ -195,7 +197,7 @@ class _Composer:
         if isinstance(event, AliasEvent):
             return self._alias(event.anchor)
         if (tag := getattr(event, "tag", None)) is not None:
-            tag = str(tag).replace("tag:yaml.org,2002:", "!!")
+            tag = str(tag).replace("tag:yaml.org,2002:", "!!")[:MAX_KEY]
             raise self._refused(f"the tag {tag} is not used here; write the value without it, in quotes if it is text")
         node = Node(None, self.line, self.column)
         self._count(1)
@@ -213,7 +215,7 @@ class _Composer:
 
     def _alias(self, anchor: str) -> Node:
         if anchor not in self._anchors:
-            raise self._refused(f"the alias *{anchor} has no anchor &{anchor} before it")
+            raise self._refused(f"the alias *{anchor[:MAX_KEY]} has no anchor before it")
         node = self._anchors[anchor]
         self._count(node.size)
         return node
@@ -231,8 +233,8 @@ class _Composer:
         items: dict[str, Node] = {}
         while not isinstance(event := self._next(events), MappingEndEvent):
             line, column = self.line, self.column
-            if not isinstance(event, ScalarEvent) or _HALF.search(event.value):
-                raise self._refused("a key must be plain text, on one line, followed by a colon")
+            if not isinstance(event, ScalarEvent) or len(event.value) > MAX_KEY or _HALF.search(event.value):
+                raise self._refused(f"a key must be plain text, up to {MAX_KEY} characters on one line, followed by a colon")
             key: str = event.value
             self._inside.append(key)
             value = self._node(self._next(events), events, depth + 1)

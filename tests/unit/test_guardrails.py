@@ -110,7 +110,7 @@ def test_a_missing_file_a_directory_and_a_huge_file_get_one_sentence_each(tmp_pa
 
     assert problems(tmp_path / "nowhere.yaml") == ["1:1: there is no such file"]
     assert problems(tmp_path) == ["1:1: this is a directory, not a file"]
-    assert problems(huge) == ["1:1: the file is larger than 1024 KiB"]
+    assert problems(huge) == ["1:1: the file is larger than 512 KiB"]
 
 
 def test_duplicate_keys_are_told_although_the_file_ends_in_a_mistake(tmp_path: Path) -> None:
