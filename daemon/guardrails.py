@@ -281,6 +281,7 @@ def _name_of_rule(document: Document, index: int) -> str:
 
 #: What a file may ask for and this version does not judge yet. Nothing else of the schema is accepted without effect.
 NOT_YET: Final[Mapping[str, str]] = {
+    "review_by": "review_by is not judged yet: no ticket is opened once it is past",
     "reference.profile": "reference.profile is not read yet: the reference is learned from live traffic",
     "features": "features are checked for their form only: bounds, categories and missing values are not judged yet",
     "segments": "segments are not judged yet: harm is judged over all traffic of a version",
@@ -300,6 +301,7 @@ def notices(guardrail: Guardrail) -> list[str]:
     """One sentence for each thing that the file asks for and this version accepts, but does not judge yet."""
     rollback = guardrail.respond.rollback
     asked: dict[str, bool] = {
+        "review_by": guardrail.review_by is not None,
         "reference.profile": guardrail.reference.profile is not None,
         "features": bool(guardrail.features),
         "segments": bool(guardrail.segments),

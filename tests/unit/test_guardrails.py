@@ -285,6 +285,7 @@ def test_each_thing_that_is_not_judged_yet_has_its_notice() -> None:
     detector = {"rule": "detector", "name": "shift", "watch": "score", "detector": {"kind": "adwin"}}
     outcome = {"rule": "outcome", "name": "sales", "outcome": "sale", "direction": "up", "bounds": [0, 1], "tolerance": 0.1}
     asking = guardrail(
+        review_by="2027-06-30",
         rules=[*named, detector, outcome],
         reference={"profile": "a.json"},
         features={"age": {"type": "number"}},
