@@ -11,7 +11,7 @@ takes RocksDB 150-300 ms).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -78,6 +78,9 @@ class _Cursors(msgspec.Struct, array_like=True):
     release: int = 0
     expire: int = 0
 
+
+#: Times of day are doubles: a delay that is always the same scatters by less than this (seconds).
+ROUNDING: Final = 1e-3
 
 _encode = msgspec.msgpack.Encoder().encode
 _entry = msgspec.msgpack.Decoder(Entry).decode
@@ -167,8 +170,8 @@ class Join:
         while cursors.release < cursors.end:
             if self._head is None:
                 self._head = self._read(cursors.release)
-            if self._head.at + age > clock:
-                return
+            if self._head.at + age >= clock:
+                return  # what arrives at this very moment may still be its label
             row, self._head = self._head, None
             yield from self._release(row, age)
 
@@ -183,7 +186,7 @@ class Join:
         while cursors.expire < cursors.end:
             over = cursors.end - cursors.expire > self._limit
             row = self._read(cursors.expire)
-            if not over and row.at + give_up_after > clock:
+            if not over and row.at + give_up_after >= clock:
                 break
             self._forget(row)
             self.counts.expired_for_room += over
@@ -234,7 +237,7 @@ class Join:
             waiting.released = True
             self._entries[row.id] = entry
             delay = max(0.0, entry.labelled_at - waiting.at)
-            in_time = entry.label is not None and delay <= age
+            in_time = entry.label is not None and delay <= age + ROUNDING
             self.counts.late_labels += entry.label is not None and not in_time
             yield Joined(row.id, waiting, entry.label if in_time else None, delay if in_time else 0.0)
             return

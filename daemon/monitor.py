@@ -8,12 +8,12 @@ reference, to the detectors of its version and to the contests between versions.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.contest import Contest
-from daemon.policy import Facts, HarmReading, Verdict, VersionReading, judge
+from daemon.policy import Facts, Verdict, judge
+from daemon.readings import readings
 from daemon.healing import Healing
 from daemon.versions import Version
 from detectors.budget import Budget, increment
@@ -141,8 +141,8 @@ class Monitor:
         version.performance.update(waiting.prediction, waiting.score, joined.label, loss)
         version.remember(joined.id, loss, waiting.ts)
         self._learn(version, loss, joined)
-        if version.coverage < version.coverage_floor(self.guardrail.labels.minimum_coverage):
-            return False  # what is labelled is no fair sample any more; the verdict is unknown, and nothing is bet on it
+        if not version.well_covered(self.guardrail.labels.minimum_coverage):
+            return False
         changed = self._heal(loss, joined)
         changed = self._test(version, loss, joined, clock) or changed
         for contest in contests:
@@ -169,7 +169,7 @@ class Monitor:
             self.age, self._learned = reference.delay, True
         version.learn(reference, self._limit(reference))
         if version.inherited is None:
-            version.coverage = reference.coverage
+            version.set_coverage(reference.coverage)
 
     def _heal(self, loss: float, joined: Joined) -> bool:
         changed = False
@@ -223,65 +223,8 @@ class Monitor:
 
     def verdicts(self, now: float) -> list[Verdict]:
         """Judge every rule on every version, sorted by rule and version."""
-        found = [judge(reading, now) for reading in self._readings()]
+        found = [judge(reading, now) for reading in readings(self)]
         return sorted(found, key=lambda verdict: (verdict.rule, verdict.version))
-
-    def _readings(self) -> Iterator[HarmReading | VersionReading]:
-        harm, contest = self.guardrail.severity_of("harm"), self.guardrail.severity_of("version")
-        for version in self.versions.values():
-            if harm != "off":
-                yield self._harm_reading(version, _at_most_ticket(harm, version.stage))
-            if contest != "off" and (version.name in self.contests or not version.good):
-                yield self._version_reading(version, _at_most_ticket(contest, version.stage))
-
-    def _harm_reading(self, version: Version, severity: str) -> HarmReading:
-        reference = version.reference or version.inherited
-        alarm = version.alarm
-        return HarmReading(
-            version=version.name,
-            severity=severity,
-            measure=self.measure,
-            last_seen=version.last_seen,
-            age=self.age,
-            gap=version.gap(),
-            hidden=version.stage == "shadow" and self.guardrail.feedback_loop,
-            limit=None if version.harm is None or version.too_dependent else version.harm.limit,
-            reference=None if reference is None else reference.mean,
-            learned=version.builder.n,
-            needed=self.guardrail.reference.events,
-            unscored=version.scored == 0 and version.unscored > 0,
-            coverage=version.coverage,
-            coverage_floor=version.coverage_floor(self.guardrail.labels.minimum_coverage),
-            alarmed=alarm is not None,
-            onset=None if alarm is None else alarm.onset,
-            labels=len(version.last) if alarm is None else alarm.labels,
-            mean=version.mean() if alarm is None else alarm.mean,
-            evidence=version.evidence_ratio(),
-        )
-
-    def _version_reading(self, version: Version, severity: str) -> VersionReading:
-        contest = self.contests.get(version.name)
-        trial = None if contest is None else contest.trial
-        return VersionReading(
-            version=version.name,
-            severity=severity,
-            measure=self.measure,
-            last_seen=version.last_seen,
-            age=self.age,
-            gap=version.gap(),
-            hidden=version.stage == "shadow" and self.guardrail.feedback_loop,
-            older=None if contest is None else contest.old,
-            kind="" if contest is None else contest.kind,
-            decision="undecided" if contest is None else contest.decision,
-            onset=None if trial is None else trial.onset,
-            labels=0 if contest is None else contest.labels,
-            new_mean=0.0 if trial is None else trial.new.mean,
-            old_mean=0.0 if trial is None else trial.old.mean,
-            bound=0.0 if trial is None or contest is None else contest.bound,
-            coverage=version.coverage,
-            coverage_floor=version.coverage_floor(self.guardrail.labels.minimum_coverage),
-            evidence=0.0 if trial is None else _ratio(trial.evidence, trial.level),
-        )
 
     def facts(self, name: str, verdicts: list[Verdict]) -> Facts:
         """Give what the table of causes asks about a version."""
@@ -348,17 +291,3 @@ class Monitor:
         self.age, self._learned = state["age"], state["learned"]
         self._last_input, self._last_test = dict(state["last_input"]), dict(state["last_test"])
         self.drift = FeatureDrift.from_state(state["drift"]) or FeatureDrift()
-
-
-def _at_most_ticket(severity: str, stage: str) -> str:
-    """A shadow serves nobody: nobody is woken for it."""
-    return "ticket" if stage == "shadow" and severity == "page" else severity
-
-
-def _ratio(evidence: float, level: float) -> float:
-    """How near the evidence is to 1/level, on a logarithmic scale from 0 to 1."""
-    if level <= 0.0 or evidence <= 1.0:
-        return 0.0
-    return min(1.0, math.log(evidence) / -math.log(level))
-
-

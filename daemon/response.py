@@ -40,7 +40,6 @@ class Rollback:
     target: str
     at: float
     key: str
-    canary: bool
     confirmed: float | None = None
     overdue: bool = False
 
@@ -236,20 +235,20 @@ class Response:
         if answer.kind == "wait" or answer.reason in case.refused:
             return False
         if answer.kind == "rollback" and answer.target is not None:
-            self._roll_back(case, blamed, answer.target, version.stage == "canary", context)
+            self._roll_back(case, blamed, answer.target, context)
             return True
         case.refused.append(answer.reason)
         action = Action(kind=answer.kind, at=context.now, target=answer.target, reason=answer.reason)
         case.incident = incidents.add_action(incident, action)
         return True
 
-    def _roll_back(self, case: Case, blamed: str, target: str, canary: bool, context: Context) -> None:
+    def _roll_back(self, case: Case, blamed: str, target: str, context: Context) -> None:
         settings, incident = self.guardrail.respond.rollback, case.incident
         assert settings is not None  # noqa: S101  # the caller asked it whether to roll back
         key = f"rollback:{incident.model}:{blamed}"
         action = Action(kind="rollback", at=context.now, target=target, key=key)
         case.incident = incidents.add_action(incident, action)
-        case.rollback = Rollback(target, context.now, key, canary)
+        case.rollback = Rollback(target, context.now, key)
         if incident.observe:
             return
         self.monitor.versions[blamed].blamed = True
@@ -272,7 +271,9 @@ class Response:
         blamed = self.monitor.versions.get(incident.version or "")
         target = self.monitor.versions.get(rollback.target)
         gone = blamed is None or not blamed.serves(now, TICK)
-        back = rollback.canary or (target is not None and target.seen.get("live", 0.0) > rollback.at)
+        # The end of all traffic proves nothing: the target must have served after the blamed version's last prediction.
+        last = max(rollback.at, blamed.seen_served() if blamed is not None else 0.0)
+        back = target is not None and target.seen.get("live", 0.0) > last
         if now > rollback.at and gone and back:
             rollback.confirmed = now
             action = Action(kind="rollback_confirmed", at=now, target=rollback.target)
@@ -350,8 +351,9 @@ class Response:
             key = key_of(incident.id, kind, route, case.notices)  # type: ignore[arg-type]  # one of the three above
             if route not in case.told:
                 case.told.append(route)
-                if incident.severity != "log":
-                    case.incident = incidents.add_action(case.incident, Action(kind=kind, at=now, route=route, key=key))
+            known = any(done.kind == kind and done.route == route for done in (*incident.actions, *incident.would))
+            if event != "resolve" and incident.severity != "log" and not known:
+                case.incident = incidents.add_action(case.incident, Action(kind=kind, at=now, route=route, key=key))
             if not incident.observe:
                 notice = notice_of(case.incident, event=event, key=key, at=now)
                 self._intend(kind, key, route, notice_record(notice), incident.id, context)

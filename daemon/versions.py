@@ -20,6 +20,9 @@ from detectors.sequential import EDetector
 LAST: Final = 1_000
 #: Coverage is a moving average over about this many predictions.
 COVERAGE_SPAN: Final = 500
+#: A faster average sees a sudden end of labels: where only complaints still come, eleven errors in a row would be an alarm.
+SUDDEN_SPAN: Final = 50
+SUDDEN_SHARE: Final = 0.5
 #: Ids that an incident shows: predictions with the largest losses since the onset come first.
 EXAMPLES: Final = 10
 #: Of the reference's coverage; below it the labels that come are no fair sample of those that should.
@@ -67,7 +70,7 @@ class Version:
         self.alarm: Alarm | None = None
         self.recent = RecentLosses()
         self.last: deque[float] = deque(maxlen=LAST)
-        self.coverage = 1.0
+        self.coverage = self.sudden_coverage = 1.0
         self.matured: dict[str, tuple[int, int]] = {}  # stage -> predictions that reached age h with and without a label
         self.scored = 0
         self.unscored = 0
@@ -119,6 +122,12 @@ class Version:
         with_label, without = self.matured.get(stage, (0, 0))
         self.matured[stage] = (with_label + labelled, without + (not labelled))
         self.coverage += (labelled - self.coverage) / COVERAGE_SPAN
+        self.sudden_coverage += (labelled - self.sudden_coverage) / SUDDEN_SPAN
+
+    def well_covered(self, minimum: float) -> bool:
+        """Whether the labels that come are a fair sample of those that should; else nothing is bet on them."""
+        floor = self.coverage_floor(minimum)
+        return self.coverage >= floor and self.sudden_coverage >= SUDDEN_SHARE * floor / COVERAGE_SHARE
 
     def coverage_floor(self, minimum: float) -> float:
         """Give the share of labels in time below which nothing is judged."""
@@ -129,7 +138,7 @@ class Version:
         """Start from what the last good version was held to."""
         self.inherited = reference
         self._follow(reference)
-        self.coverage = reference.coverage
+        self.set_coverage(reference.coverage)
         self.set_limit(limit)
 
     def learn(self, reference: Reference, limit: float) -> None:
@@ -147,6 +156,10 @@ class Version:
         elif limit > self.harm.limit:
             self.harm.raise_limit(limit)
             self.alarm = None
+
+    def set_coverage(self, share: float) -> None:
+        """Begin from what is usual."""
+        self.coverage = self.sudden_coverage = share
 
     def _follow(self, reference: Reference) -> None:
         """Test in blocks as long as the autocorrelation of the reference asks for."""
@@ -252,7 +265,7 @@ class Version:
             "alarm": None if self.alarm is None else [self.alarm.at, self.alarm.onset, self.alarm.labels, self.alarm.mean],
             "recent": self.recent.to_state(),
             "last": list(self.last),
-            "coverage": self.coverage,
+            "coverage": [self.coverage, self.sudden_coverage],
             "matured": self.matured,
             "scored": self.scored,
             "unscored": self.unscored,
@@ -278,7 +291,8 @@ class Version:
         version.alarm = None if state["alarm"] is None else Alarm(*state["alarm"])
         version.recent = RecentLosses.from_state(state["recent"])
         version.last.extend(state["last"])
-        version.coverage, version.scored, version.unscored = state["coverage"], state["scored"], state["unscored"]
+        version.coverage, version.sudden_coverage = state["coverage"]
+        version.scored, version.unscored = state["scored"], state["unscored"]
         version.matured = {stage: (labelled, unlabelled) for stage, (labelled, unlabelled) in state["matured"].items()}
         version.good, version.blamed = state["good"], state["blamed"]
         version.errors.extend((mark, identity) for mark, identity in state["errors"])

@@ -39,7 +39,7 @@ def test_predictions_leave_in_their_own_order_whatever_the_order_of_the_labels()
     join.label(label("slow", 50.0))
 
     assert matured(join, 59.0) == []
-    assert matured(join, 61.0) == [("slow", "1", 50.0), ("fast", "1", 1.0)]
+    assert matured(join, 61.1) == [("slow", "1", 50.0), ("fast", "1", 1.0)]
     assert matured(join, 99.0) == []
 
 
@@ -63,7 +63,7 @@ def test_a_label_may_come_before_its_prediction() -> None:
     join.label(label("a", 0.0))
     join.predict(prediction("a", 5.0))
 
-    assert matured(join, 65.0) == [("a", "1", 0.0)]
+    assert matured(join, 65.1) == [("a", "1", 0.0)]
     assert join.counts.joined == 1
 
 
@@ -74,7 +74,7 @@ def test_one_label_serves_the_live_prediction_and_its_shadow() -> None:
     join.predict(prediction("a", 0.0, version="8", stage="shadow"))
     join.label(label("a", 9.0))
 
-    assert matured(join, 60.0) == [("a", "1", 9.0), ("a", "1", 9.0)]
+    assert matured(join, 60.1) == [("a", "1", 9.0), ("a", "1", 9.0)]
     assert join.counts.joined == 2
 
 
@@ -104,7 +104,7 @@ def test_ids_are_forgotten_after_the_give_up_time() -> None:
     join.label(label("b", 1.0))
     join.label(label("orphan", 2.0))
     matured(join, 600.0)
-    expired = join.expire(602.0, GIVE_UP)
+    expired = join.expire(602.1, GIVE_UP)
     join.save()
 
     assert expired == 1
@@ -180,7 +180,7 @@ def test_whatever_comes_the_join_gives_what_the_rules_say(steps: list[tuple[str,
         else:
             join.save()
             join = Join(store, "m")
-    left += _matured(join, clock + AGE)
+    left += _matured(join, clock + AGE + 1)
 
     assert left == oracle.expected()
     labelled = sum(1 for identity, _ in oracle.predictions if identity in oracle.labels)
