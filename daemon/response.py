@@ -8,19 +8,15 @@ nobody: what it decides is carried out elsewhere, after it was saved.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
 from alerting.incidents import Action, Finding, Incident, Terms
-from alerting.intents import Intent, Outcome, key_of
-from alerting.journal import incident_entry
-from alerting.notice import Event, notice_of
-from alerting.notice import to_record as notice_record
-from alerting.rollbacks.command import RollbackCommand
-from alerting.rollbacks.command import to_record as command_record
+from alerting.intents import Intent, Outcome
 from daemon.brake import BREAKER_WINDOW, Situation, may_roll_back
+from daemon.cases import Case, Context, Rollback
 from daemon.healing import Healing
+from daemon.letters import Letters
 from daemon.policy import Cause, Verdict, cause_of, worst
 
 if TYPE_CHECKING:
@@ -31,39 +27,6 @@ if TYPE_CHECKING:
 TICK: Final = 10.0
 #: Features that an incident carries.
 FEATURES: Final = 20
-
-
-@dataclass
-class Rollback:
-    """One rollback on its way. Times are clocks of events, epoch seconds."""
-
-    target: str
-    at: float
-    key: str
-    confirmed: float | None = None
-    overdue: bool = False
-
-
-@dataclass
-class Case:
-    """An open incident and what is done about it."""
-
-    incident: Incident
-    healing: Healing
-    rollback: Rollback | None = None
-    notices: int = 0
-    told: list[str] = field(default_factory=list)  # routes that know of it
-    refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a step needs to know beside the model itself."""
-
-    now: float  # clock of events, epoch seconds
-    live: bool  # not far behind: what is decided now is still true of the world
-    breaking: int  # other models with a page in the last minutes
-    generation: int
 
 
 class Response:
@@ -82,15 +45,10 @@ class Response:
         self.cases: dict[str, Case] = {}
         self.closed: list[Incident] = []  # resolved since the last `take_closed`
         self.last_page: float | None = None
-        self._routes = {
-            "page": tuple(guardrail.respond.page or routes.get("page", ()) or ("log",)),
-            "ticket": tuple(guardrail.respond.ticket or routes.get("ticket", ()) or ("log",)),
-            "log": ("log",),
-        }
+        self._letters = Letters(guardrail, routes)
         self._recorded = recorded
         self._ordinals: dict[str, int] = {}
         self._sent: list[float] = []
-        self._intents: list[Intent] = []
         self._terms = Terms(
             version=guardrail.version,
             digest=guardrail.short_digest,
@@ -111,10 +69,9 @@ class Response:
             self._follow(case, context)
         for incident in [case.incident for case in self.cases.values()] + self.closed:
             if before.get(incident.id) != incident.revision:
-                self._journal(incident, context)
+                self._letters.journal(incident, context)
         self.closed.clear()
-        intents, self._intents = self._intents, []
-        return intents
+        return self._letters.take()
 
     def _by_cause(self, verdicts: Sequence[Verdict]) -> list[tuple[Cause, list[Verdict]]]:
         """Group the breaches of versions by their cause, each version under the most specific one."""
@@ -144,10 +101,10 @@ class Response:
             case.healing = self._healing(case.incident)
             self.monitor.healings[case.incident.id] = case.healing
             self._consider_rollback(case, context)
-            self._tell(case, "trigger", context)
+            self._letters.tell(case, "trigger", context)
         if cause.name != case.incident.cause and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, cause.name, first.text, now)
-            self._tell(case, "update", context)
+            self._letters.tell(case, "update", context)
 
     def _case_of(self, cause: Cause, found: list[Verdict]) -> Case | None:
         """Find the open case that these breaches belong to: the same cause, or another cause of the same version."""
@@ -190,7 +147,7 @@ class Response:
             hint = Action(kind="retrain_hint", at=now, reason="what is to be predicted has changed since the onset")
             case.incident = incidents.add_action(case.incident, hint)
         self._consider_rollback(case, context)
-        self._tell(case, "trigger", context)
+        self._letters.tell(case, "trigger", context)
 
     def _healing(self, incident: Incident) -> Healing:
         version = self.monitor.versions[incident.version or ""]
@@ -202,7 +159,7 @@ class Response:
     def _follow(self, case: Case, context: Context) -> None:
         if case.rollback is None:
             if self._consider_rollback(case, context):
-                self._tell(case, "update", context)
+                self._letters.tell(case, "update", context)
         elif case.rollback.confirmed is None:
             self._confirm(case, case.rollback, context)
         else:
@@ -253,18 +210,7 @@ class Response:
             return
         self.monitor.versions[blamed].blamed = True
         self._sent.append(context.now)
-        command = RollbackCommand(
-            model=incident.model,
-            blamed=blamed,
-            target=target,
-            key=key,
-            incident=incident.id,
-            reason=incident.reason,
-            guardrail_version=self.guardrail.version,
-            guardrail_digest=self.guardrail.short_digest,
-            at=context.now,
-        )
-        self._intend("rollback", key, settings.with_, command_record(command), incident.id, context)
+        self._letters.roll_back(case.incident, settings.with_, target, key, context)
 
     def _confirm(self, case: Case, rollback: Rollback, context: Context) -> None:
         settings, incident, now = self.guardrail.respond.rollback, case.incident, context.now
@@ -279,7 +225,7 @@ class Response:
             action = Action(kind="rollback_confirmed", at=now, target=rollback.target)
             case.incident = incidents.mitigate(incidents.add_action(incident, action), f"version {rollback.target} serves again", now)
             case.healing.restart(now)
-            self._tell(case, "update", context)
+            self._letters.tell(case, "update", context)
             return
         patience = settings.confirm_within if settings is not None else 0.0
         if not self._recorded and not incident.observe and not rollback.overdue and now - rollback.at > patience:
@@ -302,7 +248,7 @@ class Response:
         reason = f"the rollback did not help: version {rollback.target} is over its limit too"
         case.incident = incidents.change_cause(case.incident, "concept", reason, context.now)
         case.incident = incidents.relapse(case.incident, reason, context.now)
-        self._tell(case, "update", context)
+        self._letters.tell(case, "update", context)
 
     def acted(self, key: str, outcome: Outcome, context: Context) -> list[Intent]:
         """Take the end of an act that the dispatcher reports; a rollback that could not be sent is told."""
@@ -312,15 +258,14 @@ class Response:
                     self._complain(case, "rollback_failed", outcome.detail, context)
                 else:
                     case.incident = incidents.note(case.incident, outcome.at, "rollback_sent", outcome.detail)
-                self._journal(case.incident, context)
-        intents, self._intents = self._intents, []
-        return intents
+                self._letters.journal(case.incident, context)
+        return self._letters.take()
 
     def _complain(self, case: Case, kind: str, reason: str, context: Context) -> None:
         target = case.rollback.target if case.rollback is not None else None
         case.incident = incidents.add_action(case.incident, Action(kind=kind, at=context.now, target=target, reason=reason))
         case.incident = incidents.raise_severity(case.incident, "page", context.now, reason)
-        self._tell(case, "update", context)
+        self._letters.tell(case, "update", context)
 
     def _resolve(self, case: Case, context: Context) -> None:
         healing, incident = case.healing, case.incident
@@ -330,7 +275,7 @@ class Response:
             f"under the limit of {100 * healing.limit:.3g} %"
         )
         case.incident = incidents.resolve(incident, reason, context.now)
-        self._tell(case, "resolve", context)
+        self._letters.tell(case, "resolve", context)
         del self.cases[incident.id], self.monitor.healings[incident.id]
         self.monitor.settle({name for name in self.monitor.versions if not self._elsewhere(name)})
         self.closed.append(case.incident)
@@ -339,60 +284,13 @@ class Response:
         """Whether another open case is about this version."""
         return any(case.incident.version == name for case in self.cases.values())
 
-    # --- intents
-
-    def _tell(self, case: Case, event: Event, context: Context) -> None:
-        """Tell the routes of the incident's severity; a resolve goes to all that were told of it."""
-        incident, now = case.incident, context.now
-        routes = tuple(case.told) if event == "resolve" else self._routes[incident.severity]
-        kind: str = "resolve" if event == "resolve" else "page" if incident.severity == "page" else "ticket"
-        case.notices += 1
-        for route in routes:
-            key = key_of(incident.id, kind, route, case.notices)  # type: ignore[arg-type]  # one of the three above
-            if route not in case.told:
-                case.told.append(route)
-            known = any(done.kind == kind and done.route == route for done in (*incident.actions, *incident.would))
-            if event != "resolve" and incident.severity != "log" and not known:
-                case.incident = incidents.add_action(case.incident, Action(kind=kind, at=now, route=route, key=key))
-            if not incident.observe:
-                notice = notice_of(case.incident, event=event, key=key, at=now)
-                self._intend(kind, key, route, notice_record(notice), incident.id, context)
-
-    def _journal(self, incident: Incident, context: Context) -> None:
-        key = f"journal:{incident.id}:{incident.revision}"
-        self._intend("journal", key, "journal", incident_entry(incident).body(), incident.id, context)
-
-    def _intend(self, kind: str, key: str, destination: str, body: dict[str, Any], incident: str, context: Context) -> None:
-        self._intents.append(
-            Intent(
-                key=key,
-                kind=kind,  # type: ignore[arg-type]  # callers pass the literals
-                model=self.guardrail.model,
-                incident=incident,
-                destination=destination,
-                body=body,
-                created=context.now,
-                generation=context.generation,
-            )
-        )
-
     # --- state
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
         return {
             "v": 1,
-            "cases": [
-                {
-                    "incident": incidents.to_record(case.incident),
-                    "healing": case.healing.to_state(),
-                    "rollback": None if case.rollback is None else vars(case.rollback),
-                    "notices": case.notices,
-                    "told": case.told,
-                    "refused": case.refused,
-                }
-                for case in self.cases.values()
-            ],
+            "cases": [case.to_state() for case in self.cases.values()],
             "ordinals": self._ordinals,
             "sent": self._sent,
             "last_page": self.last_page,
@@ -401,12 +299,8 @@ class Response:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what `to_state` gave."""
         for saved in state["cases"]:
-            incident = incidents.from_record(saved["incident"])
-            rollback = None if saved["rollback"] is None else Rollback(**saved["rollback"])
-            healing = Healing.from_state(saved["healing"])
-            self.cases[incident.id] = Case(
-                incident, healing, rollback, saved["notices"], list(saved["told"]), list(saved["refused"])
-            )  # fmt: skip
-            self.monitor.healings[incident.id] = healing
+            case = Case.from_state(saved)
+            self.cases[case.incident.id] = case
+            self.monitor.healings[case.incident.id] = case.healing
         self._ordinals, self._sent = dict(state["ordinals"]), list(state["sent"])
         self.last_page = state["last_page"]

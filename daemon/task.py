@@ -22,7 +22,8 @@ from daemon.brake import BREAKER_WINDOW
 from daemon.events import Event, Label, Prediction
 from daemon.join import Join
 from daemon.monitor import Monitor
-from daemon.response import TICK, Context, Response
+from daemon.cases import Context
+from daemon.response import TICK, Response
 
 if TYPE_CHECKING:
     from daemon.guardrails import Guardrail

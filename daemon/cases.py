@@ -1,0 +1,67 @@
+"""The open incidents of a model: what is remembered of each beyond the incident itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from alerting import incidents
+from alerting.incidents import Incident
+from daemon.healing import Healing
+
+
+@dataclass
+class Rollback:
+    """One rollback on its way. Times are clocks of events, epoch seconds."""
+
+    target: str
+    at: float
+    key: str
+    confirmed: float | None = None
+    overdue: bool = False
+
+
+@dataclass
+class Case:
+    """An open incident and what is done about it."""
+
+    incident: Incident
+    healing: Healing
+    rollback: Rollback | None = None
+    notices: int = 0
+    told: list[str] = field(default_factory=list)  # routes that know of it
+    refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
+
+    def to_state(self) -> dict[str, Any]:
+        """Give everything as plain data."""
+        return {
+            "incident": incidents.to_record(self.incident),
+            "healing": self.healing.to_state(),
+            "rollback": None if self.rollback is None else asdict(self.rollback),
+            "notices": self.notices,
+            "told": self.told,
+            "refused": self.refused,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Case:
+        """Rebuild what `to_state` described."""
+        return cls(
+            incidents.from_record(state["incident"]),
+            Healing.from_state(state["healing"]),
+            None if state["rollback"] is None else Rollback(**state["rollback"]),
+            state["notices"],
+            list(state["told"]),
+            list(state["refused"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step needs to know beside the model itself."""
+
+    now: float  # clock of events, epoch seconds
+    live: bool  # not far behind: what is decided now is still true of the world
+    breaking: int  # other models with a page in the last minutes
+    generation: int

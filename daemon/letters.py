@@ -1,0 +1,93 @@
+"""What the response has to say, as intents: notices to routes, entries of the journal, a rollback to its executor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from alerting import incidents
+from alerting.incidents import Action, Incident
+from alerting.intents import Intent, Kind, key_of
+from alerting.journal import incident_entry
+from alerting.notice import Event, notice_of
+from alerting.notice import to_record as notice_record
+from alerting.rollbacks.command import RollbackCommand
+from alerting.rollbacks.command import to_record as command_record
+
+if TYPE_CHECKING:
+    from daemon.cases import Case, Context
+    from daemon.guardrails import Guardrail
+
+
+class Letters:
+    """Collects the intents of one model until they are taken.
+
+    Args:
+        guardrail: names the routes, or leaves them to the defaults.
+        routes: severity -> names of the default routes.
+    """
+
+    def __init__(self, guardrail: Guardrail, routes: Mapping[str, Sequence[str]]) -> None:
+        self._guardrail = guardrail
+        self._routes = {
+            "page": tuple(guardrail.respond.page or routes.get("page", ()) or ("log",)),
+            "ticket": tuple(guardrail.respond.ticket or routes.get("ticket", ()) or ("log",)),
+            "log": ("log",),
+        }
+        self._intents: list[Intent] = []
+
+    def take(self) -> list[Intent]:
+        """Give what was collected, in the order in which it is to be carried out."""
+        intents, self._intents = self._intents, []
+        return intents
+
+    def tell(self, case: Case, event: Event, context: Context) -> None:
+        """Tell the routes of the incident's severity; a resolve goes to all that were told of it."""
+        incident, now = case.incident, context.now
+        routes = tuple(case.told) if event == "resolve" else self._routes[incident.severity]
+        kind: Kind = "resolve" if event == "resolve" else "page" if incident.severity == "page" else "ticket"
+        case.notices += 1
+        for route in routes:
+            key = key_of(incident.id, kind, route, case.notices)
+            if route not in case.told:
+                case.told.append(route)
+            known = any(done.kind == kind and done.route == route for done in (*incident.actions, *incident.would))
+            if event != "resolve" and incident.severity != "log" and not known:
+                case.incident = incidents.add_action(case.incident, Action(kind=kind, at=now, route=route, key=key))
+            if not incident.observe:
+                notice = notice_of(case.incident, event=event, key=key, at=now)
+                self._intend(kind, key, route, notice_record(notice), incident.id, context)
+
+    def journal(self, incident: Incident, context: Context) -> None:
+        """Write the incident down as it is now."""
+        key = f"journal:{incident.id}:{incident.revision}"
+        self._intend("journal", key, "journal", incident_entry(incident).body(), incident.id, context)
+
+    def roll_back(self, incident: Incident, executor: str, target: str, key: str, context: Context) -> None:
+        """Order a rollback of the incident's version."""
+        command = RollbackCommand(
+            model=incident.model,
+            blamed=incident.version or "",
+            target=target,
+            key=key,
+            incident=incident.id,
+            reason=incident.reason,
+            guardrail_version=self._guardrail.version,
+            guardrail_digest=self._guardrail.short_digest,
+            at=context.now,
+        )
+        self._intend("rollback", key, executor, command_record(command), incident.id, context)
+
+    def _intend(self, kind: Kind, key: str, destination: str, body: dict[str, Any], incident: str, context: Context) -> None:
+        self._intents.append(
+            Intent(
+                key=key,
+                kind=kind,
+                model=self._guardrail.model,
+                incident=incident,
+                destination=destination,
+                body=body,
+                created=context.now,
+                generation=context.generation,
+            )
+        )
