@@ -97,6 +97,26 @@ def backtest(
     raise typer.Exit(command.backtest(guardrails, events, as_json=as_json, until=until, fail_on=fail_on))
 
 
+@app.command(epilog="Example: watchkeeper record --settings settings.yaml --since 7d --model loan-approval --out week.jsonl.gz")
+def record(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write, compressed if it ends in .gz.")],
+    settings: Settings = None,
+    since: Annotated[
+        float | None,
+        typer.Option("--since", parser=_when, metavar="TIME", help=f"Leave out what arrived before: {_TIME}."),
+    ] = None,
+    until: Annotated[
+        float | None,
+        typer.Option("--until", parser=_when, metavar="TIME", help=f"Leave out what arrived after: {_TIME}."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only the events of this model.")] = None,
+) -> None:
+    """Write the events that the topics hold now to a file that backtest reads, in the order of their arrival."""
+    from daemon.commands import record as command  # noqa: PLC0415 - see the module's text
+
+    raise typer.Exit(command.record(settings, out, since=since, until=until, model=model))
+
+
 @app.command(epilog="Example: watchkeeper demo --keep")
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, for a look around.")] = False,

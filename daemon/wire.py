@@ -176,6 +176,16 @@ class Consumer:
         with _mapped("ask for the last offsets"):
             return dict(self._kafka.end_offsets(wanted, timeout_ms=_milliseconds(timeout)))
 
+    def offsets_since(self, partitions: Iterable[Partition], moment: float) -> dict[Partition, int | None]:
+        """The first offset of each from `moment` (epoch seconds) on, None without one. Raises BrokerAway, Refused.
+
+        The embedded broker does not look it up and says 0.
+        """
+        wanted = {TopicPartition(*partition): _milliseconds(moment) for partition in partitions}
+        with _mapped("look up offsets by time"):
+            found = self._kafka.offsets_for_times(wanted, timeout_ms=_milliseconds(REQUEST_TIMEOUT))
+        return {tuple(partition): None if at is None else at.offset for partition, at in found.items()}
+
     def close(self, timeout: float = 2.0) -> None:
         """Leave, within `timeout` seconds, committing nothing. Safe after any exception."""
         with contextlib.suppress(WireError), _mapped("leave the group"):
