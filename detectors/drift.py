@@ -145,15 +145,16 @@ class FeatureDrift:
         least, largest = -LARGEST, LARGEST
         for name, x in (features or {}).items():
             # Exactly these types: a boolean is an int to Python, and a category to its owner.
-            if type(x) is float or type(x) is int:
-                if least < x < largest:  # false for NaN too
-                    one = get(name) or self._admit(name)
-                    if one is not None:
-                        one.update(x)
-                        if one.adwin.drift_detected:
-                            one.changed(mark, since_snapshot)
-                else:
-                    self.rejected += 1
+            if type(x) is not float and type(x) is not int:
+                continue
+            if not least < x < largest:  # NaN is not, either
+                self.rejected += 1
+                continue
+            one = get(name) or self._admit(name)
+            if one is not None:
+                one.update(x)
+                if one.adwin.drift_detected:
+                    one.changed(mark, since_snapshot)
         if score is not None:
             self._take_score(score, mark, since_snapshot)
         self.events += 1

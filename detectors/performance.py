@@ -80,7 +80,7 @@ LOSSES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def _error(prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:  # noqa: ARG001
+def _error(prediction: str, _score: float | None, _scores: Scores | None, label: str) -> float | None:
     return 0.0 if prediction == label else 1.0
 
 
@@ -90,7 +90,7 @@ def _positive_probability(positive: str, score: float | None, scores: Scores | N
 
 
 def _brier(positive: str) -> Loss:
-    def loss(prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:  # noqa: ARG001
+    def loss(_prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:
         p = _positive_probability(positive, score, scores)
         if p is None:
             return None
@@ -100,7 +100,7 @@ def _brier(positive: str) -> Loss:
 
 
 def _log(positive: str) -> Loss:
-    def loss(prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:  # noqa: ARG001
+    def loss(_prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:
         p = _positive_probability(positive, score, scores)
         if p is None:
             return None
@@ -120,7 +120,7 @@ def _probabilities(scores: Scores | None) -> Scores | None:
     return scores
 
 
-def _brier_of_classes(prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:  # noqa: ARG001
+def _brier_of_classes(_prediction: str, _score: float | None, scores: Scores | None, label: str) -> float | None:
     known = _probabilities(scores)
     if known is None:
         return None
@@ -129,7 +129,7 @@ def _brier_of_classes(prediction: str, score: float | None, scores: Scores | Non
     return min(1.0, total / 2.0)
 
 
-def _log_of_classes(prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:  # noqa: ARG001
+def _log_of_classes(_prediction: str, _score: float | None, scores: Scores | None, label: str) -> float | None:
     known = _probabilities(scores)
     return None if known is None else _log_loss(known.get(label, 0.0))
 
@@ -143,7 +143,7 @@ def _cost(positive: str | None, costs: Mapping[str, float] | None) -> Loss:
     false_positive = costs["false_positive"] / largest
     false_negative = costs["false_negative"] / largest
 
-    def loss(prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:  # noqa: ARG001
+    def loss(prediction: str, _score: float | None, _scores: Scores | None, label: str) -> float | None:
         if prediction == label:
             return 0.0
         # Two other classes taken for each other (multiclass): wrong, and no miss of the class that matters.
@@ -161,7 +161,7 @@ def _number(text: str) -> float | None:
 
 
 def _absolute(bound: float) -> Loss:
-    def loss(prediction: str, score: float | None, scores: Scores | None, label: str) -> float | None:  # noqa: ARG001
+    def loss(prediction: str, _score: float | None, _scores: Scores | None, label: str) -> float | None:
         p, y = _number(prediction), _number(label)
         return None if p is None or y is None else min(1.0, abs(p - y) / bound)
 
