@@ -24,12 +24,14 @@ from daemon.connection import WireError
 from daemon.demo.config import COMMANDS, LABELS, PREDICTIONS, Loopback
 from daemon.demo.market import load
 from daemon.demo.models import GOOD, VERSIONS, train
-from daemon.demo.traffic import MODEL, Deployment, LateLabels, cases, prediction
+from daemon.demo.traffic import MODEL, SEED, Deployment, LateLabels, cases, prediction
 from daemon.errors import CANNOT_START, OK
 from daemon.wire import Consumer, Producer
 
 log = structlog.get_logger()
 
+#: Predictions a second.
+RATE: Final = 250.0
 #: Seconds between two lots of events, which is also how long a command waits at most.
 TURN: Final = 0.04
 #: Seconds of traffic that are made up after a pause of the machine; what is missed beyond is never predicted.
@@ -99,8 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m daemon.demo.serving", description="The demo's model server.")
     parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT", help="a Kafka broker")
-    parser.add_argument("--rate", type=float, default=250.0, help="predictions a second (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of the rows and the delays (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=RATE, help="predictions a second (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the rows and the delays (default: %(default)s)")
     asked = parser.parse_args(arguments)
     logs.configure("json")
     orders: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import tempfile
@@ -29,6 +30,8 @@ AT_MOST: Final = 85.0
 #: Seconds between two looks at the world.
 LOOK_EVERY: Final = 0.25
 
+_KEPT: Final = " Everything keeps running until Ctrl-C."
+
 
 class StoryFailed(Exception):
     """The story did not happen; the text says which step, and why that is known."""
@@ -38,12 +41,13 @@ class Stage:
     """Everything that runs. Made in the order in which things need each other, ended in the reverse one.
 
     Args:
+        program: the broker's.
         directory: for files and logs; is there, and is the demo's own.
         ending: ends what was started, also when the next thing fails to start.
     """
 
-    def __init__(self, directory: Path, ending: ExitStack) -> None:
-        broker = Broker(binary(), directory)
+    def __init__(self, program: str, directory: Path, ending: ExitStack) -> None:
+        broker = Broker(program, directory)
         ending.callback(broker.child.end)
         receiver = Receiver()
         ending.callback(receiver.close)
@@ -71,7 +75,7 @@ class Stage:
         for child in self.children:
             if child.failure is not None:
                 last = "\n".join(f"    {line}" for line in child.tail())
-                raise StoryFailed(f"{child.failure}; the end of {child.log}:\n{last}")
+                raise StoryFailed(f"{child.failure.capitalize()}; the end of {child.log}:\n{last}")
 
 
 def run_demo(*, keep: bool = False, console: Console | None = None, directory: Path | None = None) -> int:
@@ -80,7 +84,7 @@ def run_demo(*, keep: bool = False, console: Console | None = None, directory: P
     Args:
         keep: leave everything running afterwards, until Ctrl-C.
         console: where to show it; default: standard output.
-        directory: for files and logs; default: a new temporary one, named at a failure.
+        directory: for files and logs; default: a new temporary one, which stays when the story fails.
 
     Returns:
         `OK` when every step happened, and nothing that should not have; else `NO`.
@@ -89,75 +93,94 @@ def run_demo(*, keep: bool = False, console: Console | None = None, directory: P
         CannotStart: the broker, or another part, cannot be had.
     """
     out = console if console is not None else _console()
+    program = binary()
     place = Path(tempfile.mkdtemp(prefix="watchkeeper-demo-")) if directory is None else directory
     began = time.monotonic()
     with _stopped_by_signals(), view_for(out) as view, ExitStack() as ending:
-        scene: Scene | None = None
-        try:
-            stage = Stage(place, ending)
-            scene = Scene(stage.lookout.world, stage.addresses)
-            _tell(stage, scene, view, began)
-            _end(scene, view, f"All {len(STEPS)} steps happened, in {scene.elapsed:.0f} s." + (_KEPT if keep else ""))
-            if keep:
-                _stay(stage, scene, view, began)
-        except (StoryFailed, WireError) as failure:
-            sentence = f"The story did not happen. {failure}\nLogs are in {place}."
-            if scene is None:
-                out.print(sentence, markup=False)
-            else:
-                _end(scene, view, sentence)
+        telling = Telling(Stage(program, place, ending), view, began)
+        if not telling.tell(keep=keep):
             return NO
+    if directory is None:
+        shutil.rmtree(place, ignore_errors=True)
     return OK
 
 
-_KEPT: Final = " Everything keeps running until Ctrl-C."
+class Telling:
+    """One telling of the story on a stage.
 
+    Args:
+        stage: what runs.
+        view: shows how it goes.
+        began: monotonic time from which seconds are counted.
+    """
 
-def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    def __init__(self, stage: Stage, view: View, began: float) -> None:
+        self._stage = stage
+        self._view = view
+        self._began = began
+        self._scene = Scene(stage.lookout.world, stage.addresses)
+        self._deployed = False
 
+    def tell(self, *, keep: bool) -> bool:
+        """Follow it to its end, and beyond with `keep`; False when it failed."""
+        scene = self._scene
+        try:
+            while scene.waiting_for is not None:
+                self._look()
+                self._follow()
+            self._end(f"All {len(STEPS)} steps happened, in {scene.elapsed:.0f} s." + (_KEPT if keep else ""))
+            if keep:
+                self._stay()
+        except StoryFailed as failure:
+            self._end(f"The story did not happen. {failure}\nLogs are in {scene.addresses['files and logs']}.")
+            return False
+        return True
 
-def _tell(stage: Stage, scene: Scene, view: View, began: float) -> None:
-    """Follow the story to its end. Raises StoryFailed, WireError."""
-    deployed = False
-    while len(scene.happened) < len(STEPS):
-        _look(stage, scene, view, began)
-        while len(scene.happened) < len(STEPS):
-            step = STEPS[len(scene.happened)]
+    def _follow(self) -> None:
+        """Take the steps that have happened, and deploy the bad version at its time. Raises StoryFailed."""
+        scene = self._scene
+        while scene.waiting_for is not None:
+            step = scene.waiting_for
             words = step.seen(scene.world)
             if words is None:
                 break
             scene.happened.append((scene.elapsed, words))
             if step.name == DEPLOY_AFTER:
-                stage.server.tell(f"deploy {BAD}")
-                deployed = True
-        reason = wrong(scene.world, deployed=deployed)
+                self._stage.server.tell(f"deploy {BAD}")
+                self._deployed = True
+        reason = wrong(scene.world, deployed=self._deployed)
         if reason is not None:
-            raise StoryFailed(f"There was {reason}.")
-        if scene.elapsed > AT_MOST and len(scene.happened) < len(STEPS):
-            step = STEPS[len(scene.happened)]
-            raise StoryFailed(f"Step {step.name!r} did not come within {AT_MOST:.0f} s: waited for {step.waiting_for}.")
+            raise StoryFailed(reason)
+        late = scene.waiting_for
+        if late is not None and scene.elapsed > AT_MOST:
+            raise StoryFailed(f"Step {late.name!r} did not come within {AT_MOST:.0f} s: waited for {late.waiting_for}.")
+
+    def _look(self) -> None:
+        """Look at the world, and show it. Raises StoryFailed when a process has ended."""
+        try:
+            self._stage.lookout.look(LOOK_EVERY)
+        except WireError as error:
+            self._stage.check()
+            raise StoryFailed(f"The topics cannot be read: {error}.") from error
+        self._stage.check()
+        self._scene.elapsed = time.monotonic() - self._began
+        self._view.show(self._scene)
+
+    def _stay(self) -> None:
+        """Leave everything running until somebody stops it. Raises StoryFailed when a process ends by itself."""
+        try:
+            while True:
+                self._look()
+        except KeyboardInterrupt:
+            return
+
+    def _end(self, words: str) -> None:
+        self._scene.ending = words
+        self._view.show(self._scene)
 
 
-def _look(stage: Stage, scene: Scene, view: View, began: float) -> None:
-    stage.lookout.look(LOOK_EVERY)
-    stage.check()
-    scene.elapsed = time.monotonic() - began
-    view.show(scene)
-
-
-def _stay(stage: Stage, scene: Scene, view: View, began: float) -> None:
-    """Leave everything running until somebody stops it. Raises StoryFailed when a process ends by itself."""
-    try:
-        while True:
-            _look(stage, scene, view, began)
-    except KeyboardInterrupt:
-        return
-
-
-def _end(scene: Scene, view: View, words: str) -> None:
-    scene.ending = words
-    view.show(scene)
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from daemon.demo.models import THRESHOLD, Model
 MODEL: Final = "electricity"
 #: Seconds from a prediction to its label: at least, at most.
 DELAY: Final = (0.5, 3.0)
+#: Of the rows and the delays: the year in which most of the rows were recorded.
+SEED: Final = 1997
 #: Share of predictions whose label never comes, as in any real system.
 UNLABELLED: Final = 0.03
 

@@ -19,13 +19,13 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.demo.models import VERSIONS
-from daemon.demo.world import STEPS, Data, World
+from daemon.demo.world import STEPS, Data, Step, World
 
 #: Columns of the lines where there is no terminal to tell.
 WIDTH: Final = 110
 #: Seconds between two lines about the versions, where nothing is redrawn.
 STATUS_EVERY: Final = 10.0
-_BAR: Final = 24
+_BAR: Final = 20
 
 
 @dataclass
@@ -45,6 +45,11 @@ class Scene:
     happened: list[tuple[float, str]] = field(default_factory=list)
     elapsed: float = 0.0
     ending: str = ""
+
+    @property
+    def waiting_for(self) -> Step | None:
+        """The step that comes next; None when all have happened."""
+        return STEPS[len(self.happened)] if len(self.happened) < len(STEPS) else None
 
 
 class View(Protocol):
@@ -67,7 +72,7 @@ class Picture:
     """The terminal view."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=8, vertical_overflow="visible")
+        self._live = Live(console=console, refresh_per_second=8)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -89,6 +94,7 @@ class Lines:
         self._shown = 0
         self._status = 0.0
         self._addresses = False
+        self._ended = False
 
     def __enter__(self) -> Self:
         return self
@@ -106,11 +112,12 @@ class Lines:
             at, words = scene.happened[index]
             self._say(f"{at:5.1f} s  {STEPS[index].name}: {words}")
         self._shown = len(scene.happened)
-        if scene.elapsed - self._status >= STATUS_EVERY and self._shown < len(STEPS):
+        if scene.elapsed - self._status >= STATUS_EVERY and scene.waiting_for is not None:
             self._status = scene.elapsed
             for line in _status(scene.world):
                 self._say(f"{scene.elapsed:5.1f} s    {line}")
-        if scene.ending:
+        if scene.ending and not self._ended:
+            self._ended = True
             self._say(scene.ending)
 
     def _say(self, line: str) -> None:
@@ -120,7 +127,7 @@ class Lines:
 def _status(world: World) -> list[str]:
     lines = []
     for version in VERSIONS:
-        harm, contest = world.verdict("harm", version), world.verdict("version", version)
+        harm, contest = world.verdict("harm", version), world.contest(version)
         if harm is not None:
             newer = "" if contest is None else f", worse than the older one: evidence {contest['evidence']:.2f}"
             lines.append(f"version {version}: mean loss {_loss(harm)}, harm: evidence {harm['evidence']:.2f}{newer}")
@@ -129,14 +136,15 @@ def _status(world: World) -> list[str]:
 
 def picture(scene: Scene) -> RenderableType:
     """Draw the scene."""
-    parts: list[RenderableType] = [_header(scene), Text(), _steps(scene), Text(), _versions(scene.world)]
+    parts: list[RenderableType] = [_header(scene)]
+    if scene.ending:
+        parts += [Text(), Text(scene.ending, style="bold")]
+    parts += [Text(), _steps(scene), Text(), _versions(scene.world)]
     incident = scene.world.incident
     if incident is not None:
         parts += [Text(), _timeline(incident)]
     if scene.addresses:
         parts += [Text(), _addresses(scene.addresses)]
-    if scene.ending:
-        parts += [Text(), Text(scene.ending)]
     return Padding(Group(*parts), (1, 1))
 
 
@@ -172,9 +180,9 @@ def _versions(world: World) -> RenderableType:
     for name in ("predictions", "mean loss", "harm begins at"):
         table.add_column(name, justify="right")
     table.add_column("evidence of harm")
-    table.add_column("evidence that it is worse than the older one")
+    table.add_column("evidence against the older one")
     for version in VERSIONS:
-        harm, contest = world.verdict("harm", version), world.verdict("version", version)
+        harm, contest = world.verdict("harm", version), world.contest(version)
         limit = None if harm is None else harm["numbers"]["limit"]
         table.add_row(
             Text(version + (" (live)" if world.serving == version else ""), style="bold" if world.serving == version else ""),
@@ -214,8 +222,8 @@ def _timeline(incident: Data) -> RenderableType:
         padding=(0, 2),
         pad_edge=False,
     )
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(style="dim", no_wrap=True, min_width=len("23:59:59"))
+    table.add_column(no_wrap=True, min_width=len("rollback confirmed"))
     table.add_column(overflow="ellipsis", no_wrap=True)
     for entry in incident["timeline"]:
         at = time.strftime("%H:%M:%S", time.localtime(entry["at"]))

@@ -50,6 +50,11 @@ class World:
         mine = (v for v in self.verdicts if (v["model"], v["rule"], v["version"]) == (MODEL, rule, version))
         return next(mine, None)
 
+    def contest(self, version: str) -> Data | None:
+        """What the daemon thinks of a version beside the one before it; None for the first version, which has none."""
+        found = self.verdict("version", version)
+        return None if found is None or found["reason"] == "no_older_version" else found
+
     @property
     def incident(self) -> Data | None:
         """The incident that the story is about."""
@@ -97,19 +102,22 @@ def _alarm(world: World) -> str | None:
     incident = world.incident
     if incident is None or incident["severity"] != "page":
         return None
-    return f"incident {incident['id']}, after {incident['labels_to_alarm']} labels: {incident['reason']}"
+    return f"incident {incident['id']}: {incident['reason']}"
 
 
 def _paged(world: World) -> str | None:
     page = world.page("trigger")
-    return None if page is None else f"the receiver got: {page['summary']}"
+    if page is None:
+        return None
+    done = f", done so far: {page['done'][-1]}" if page["done"] else ""
+    return f"the receiver got one of severity {page['severity']} for incident {page['incident']}{done}"
 
 
 def _ordered(world: World) -> str | None:
     incident = world.incident
     for command in world.commands:
-        if incident is not None and command["incident"] == incident["id"]:
-            return f"on the commands topic: {command['command']} {command['model']} from {command['from']} to {command['to']}"
+        if incident is not None and command.get("incident") == incident["id"]:
+            return f"on the commands topic: from version {command.get('from')} to version {command.get('to')}"
     return None
 
 
@@ -132,7 +140,7 @@ def _resolved(world: World) -> str | None:
 
 def _told(world: World) -> str | None:
     page = world.page("resolve")
-    return None if page is None else f"the receiver got: {page['summary']}"
+    return None if page is None else f"the receiver got the end of incident {page['incident']}"
 
 
 #: In this order. The next version is deployed as soon as the step `healthy` has happened.
@@ -156,16 +164,16 @@ DEPLOY_AFTER: Final = "healthy"
 def wrong(world: World, *, deployed: bool) -> str | None:
     """Give what has happened and should never have, as a sentence; None while all is well."""
     if not deployed and (world.incidents or world.pages):
-        return f"an alarm before version {BAD} was deployed"
+        return f"There was an alarm before version {BAD} was deployed."
     if len(world.commands) > 1:
-        return f"{len(world.commands)} commands on the commands topic, where one was due"
+        return f"There were {len(world.commands)} commands on the commands topic, where one was due."
     for command in world.commands:
         said = tuple(command.get(name) for name in ("command", "model", "from", "to"))
         if said != ("rollback", MODEL, BAD, GOOD):
-            return f"a wrong command on the commands topic: {dict(command)}"
+            return f"There was a wrong command on the commands topic: {dict(command)}."
     others = [incident["cause"] for incident in world.incidents if incident is not world.incident]
     if others:
-        return f"more incidents than one: also {', '.join(others)}"
+        return f"There were more incidents than one: also {', '.join(others)}."
     return None
 
 
