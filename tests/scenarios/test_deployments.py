@@ -152,7 +152,7 @@ def test_both_versions_of_a_canary_getting_worse_is_no_fault_of_the_newer_one(sh
     incident = only(judged(story(REFERENCE, canary(0.10), canary(0.30), seed=seed).lines()))
 
     assert incident["cause"] == "concept"
-    assert kinds(incident) == {"page"}
+    assert kinds(incident) == {"page", "retrain_hint"}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -161,4 +161,4 @@ def test_a_version_that_was_good_for_5000_labels_is_not_blamed_for_what_comes_th
     incident = only(judged(story(REFERENCE, Phase(6_000, (Arm("8", 0.10),)), Phase(1_000, (Arm("8", 0.30),)), seed=seed).lines()))
 
     assert signature(incident) == ("concept", "8", "page")
-    assert kinds(incident) == {"page"}
+    assert kinds(incident) == {"page", "retrain_hint"}

@@ -22,7 +22,7 @@ def test_a_single_version_that_gets_worse_is_the_worlds_doing(seed: int) -> None
 
     assert signature(incident) == ("concept", "7", "page")
     assert incident["rules"] == ["harm"]
-    assert kinds(incident) == {"page"}
+    assert kinds(incident) == {"page", "retrain_hint"}
 
 
 def test_the_features_that_moved_are_named_with_the_size_of_the_move() -> None:
