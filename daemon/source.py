@@ -26,6 +26,8 @@ ATTEND_EVERY: Final = 0.2
 #: Seconds in a settled group without a partition after which a member is a standby. At the start a member may be given nothing
 #: because the metadata has not come yet; that repairs itself a tenth of a second later.
 STANDBY_AFTER: Final = 2.0
+#: Session timeouts that a rebalance may take before the member begins anew: the client can miss the end of one.
+UNSETTLED: Final = 3.0
 
 
 class KafkaSource:
@@ -59,7 +61,7 @@ class KafkaSource:
         self._reader = Reader(settings, self._contact, self.events, wall=wall, monotonic=monotonic)
         self._backoff = Backoff()
         self._member: Member | None = None
-        self._attended = float("-inf")
+        self._attended = self._settled = float("-inf")
         self._assignment: Assignment | None = None
         self._unassigned_since = monotonic()
         self._wanted: dict[Partition, int | None] | None = None  # what `seek` asked for and did not get yet
@@ -139,16 +141,22 @@ class KafkaSource:
         member = self._member
         if member is None:
             return
-        waits = self._assignment is None or not member.is_settled()
+        settled = member.is_settled()
+        waits = self._assignment is None or not settled
         if not waits and self._monotonic() - self._attended < ATTEND_EVERY:
             return
         self._attended = self._monotonic()
+        if settled or self._contact.away:
+            self._settled = self._attended
+            self._backoff.worked()
         try:
             member.poll(max(0.0, min(left, SLICE)) if waits else 0.0)
             given = member.assignment()
             if given != self._assignment:
                 self._forget(given)
                 self._contact.heard()
+            if self._attended - self._settled > UNSETTLED * self._settings.session_timeout:
+                raise PollFailed("the group does not come to rest", unreadable=False)
             if self._contact.should_ask():
                 member.beginning_offsets([(self._topics[0], 0)], ASK_TIMEOUT)
                 self._contact.heard()
@@ -176,7 +184,7 @@ class KafkaSource:
             self._backoff.failed(self._monotonic())
         else:
             self._contact.heard()
-            self._backoff.worked()
+            self._settled = self._monotonic()
 
     def _awaits_seek(self) -> bool:
         return self._assignment is not None and self._wanted is None and not self._reader.merge.lanes

@@ -166,25 +166,15 @@ class Consumer:
 
     def beginning_offsets(self, partitions: Iterable[Partition], timeout: float = REQUEST_TIMEOUT) -> dict[Partition, int]:
         """The first offset that the broker still has of each. Raises BrokerAway, Refused."""
-        wanted = [TopicPartition(*partition) for partition in partitions]
-        with _mapped("ask for the first offsets"):
-            return dict(self._kafka.beginning_offsets(wanted, timeout_ms=_milliseconds(timeout)))
+        return self._ask(self._kafka.beginning_offsets, partitions, timeout)
 
     def end_offsets(self, partitions: Iterable[Partition], timeout: float = REQUEST_TIMEOUT) -> dict[Partition, int]:
         """The offset after the last record of each (the embedded broker tells its last batch's first). Raises as above."""
-        wanted = [TopicPartition(*partition) for partition in partitions]
-        with _mapped("ask for the last offsets"):
-            return dict(self._kafka.end_offsets(wanted, timeout_ms=_milliseconds(timeout)))
+        return self._ask(self._kafka.end_offsets, partitions, timeout)
 
-    def offsets_since(self, partitions: Iterable[Partition], moment: float) -> dict[Partition, int | None]:
-        """The first offset of each from `moment` (epoch seconds) on, None without one. Raises BrokerAway, Refused.
-
-        The embedded broker does not look it up and says 0.
-        """
-        wanted = {TopicPartition(*partition): _milliseconds(moment) for partition in partitions}
-        with _mapped("look up offsets by time"):
-            found = self._kafka.offsets_for_times(wanted, timeout_ms=_milliseconds(REQUEST_TIMEOUT))
-        return {tuple(partition): None if at is None else at.offset for partition, at in found.items()}
+    def _ask(self, question: Any, partitions: Iterable[Partition], timeout: float) -> dict[Partition, int]:
+        with _mapped("ask for offsets"):
+            return dict(question([TopicPartition(*each) for each in partitions], timeout_ms=_milliseconds(timeout)))
 
     def close(self, timeout: float = 2.0) -> None:
         """Leave, within `timeout` seconds, committing nothing. Safe after any exception."""
@@ -217,7 +207,12 @@ class Member(Consumer):
     """A member of the group: learns from `poll` what it owns, commits, and reads nothing itself."""
 
     def __init__(self, settings: Membership, topics: Sequence[str]) -> None:
-        """Connect; `poll` joins."""
+        """Connect; `poll` joins. Raises BrokerAway, Refused."""
+        admin = Admin(settings)
+        try:
+            there = sorted(admin.partitions(topics))
+        finally:
+            admin.close()
         told = EverythingToOne()
         super().__init__(
             settings,
@@ -228,6 +223,13 @@ class Member(Consumer):
         )
         self._recorder = _Recorder(self._kafka, told)
         self._kafka.subscribe(topics=list(topics), listener=self._recorder)
+        try:
+            # Know the topics before joining. Metadata that comes later makes the leader join again, and a `poll` that times
+            # out in that join just after it has made the assignment forgets to take it, and its heartbeat stays off.
+            self.beginning_offsets([(topic, 0) for topic in there], CONNECT_TIMEOUT)
+        except WireError:
+            self.close()
+            raise
 
     def assignment(self) -> Assignment | None:
         """What was given last, unless it was taken again or the group has moved on."""
@@ -320,13 +322,9 @@ class Producer:
     def __init__(
         self, connection: Connection, *, max_block: float, delivery_timeout: float, largest: int = LARGEST_RECORD
     ) -> None:
-        """Connect.
+        """Connect; `max_block`: seconds that `send` may wait for the topic, `delivery_timeout`: until a record has failed.
 
-        Args:
-            connection: where to.
-            max_block: seconds that `send` may wait for the topic.
-            delivery_timeout: seconds until a record has failed.
-            largest: bytes of a record that are sent at all; a topic may let less through.
+        `largest`: bytes of a record that is sent at all; a topic may let less through.
         """
         self._kafka: Any = _connected(
             KafkaProducer,
