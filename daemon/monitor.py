@@ -1,9 +1,9 @@
 """The monitor of one model: what happens to its events between the join and the verdicts.
 
-A prediction is looked at twice. When it arrives, its features and score go to the drift detectors, which only ever give evidence, and its
-version is seen to have traffic. At the fixed age h it comes back from the join, with its label or without one: then its loss goes to the
-reference, to the detectors of its version and to the contests between versions. `release` says when something crossed a line, and
-`verdicts` what is to be thought of it.
+A prediction is looked at twice. When it arrives, its features and score go to the drift detectors, which only ever give
+evidence, and its version is seen to have traffic. At the fixed age h it comes back from the join, with its label or without
+one: then its loss goes to the reference, to the detectors of its version and to the contests between versions. `release` says
+when something crossed a line, and `verdicts` what is to be thought of it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.contest import Contest
+from daemon.healing import Healing
 from daemon.policy import Facts, Verdict, judge
 from daemon.readings import readings
-from daemon.healing import Healing
 from daemon.versions import Version
 from detectors.budget import Budget, increment
 from detectors.drift import FeatureChange, FeatureDrift
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 #: Versions kept; those not seen for the longest time are forgotten first.
 VERSIONS: Final = 50
+#: The drift detectors are evidence, never an alarm: of a model with many predictions they see every fourth one.
+DRIFT_ALL: Final = 2_000
+DRIFT_STRIDE: Final = 4
 #: A stage counts as left when nothing came in it for this long, seconds.
 STAGE_LEFT_AFTER: Final = 600.0
 
@@ -70,6 +73,7 @@ class Monitor:
         self._last_input: dict[str, float] = {}  # "served" or "shadow" -> clock of the last tested prediction
         self._last_test: dict[str, float] = {}  # kind of trial -> event time at which the last one began
         self._learned = False
+        self._arrived = 0
 
     # --- arrival
 
@@ -83,7 +87,9 @@ class Monitor:
         if afresh or came_back:
             self._challenge(version)
         if event.stage != "shadow":
-            self.drift.update(event.features, event.score, event.ts)
+            self._arrived += 1
+            if self._arrived <= DRIFT_ALL or not self._arrived % DRIFT_STRIDE:
+                self.drift.update(event.features, event.score, event.ts)
 
     def _meet(self, name: str, at: float) -> Version:
         if len(self.versions) >= VERSIONS:
@@ -175,7 +181,11 @@ class Monitor:
         changed = False
         for healing in self.healings.values():
             scope = self.versions.get(healing.scope)
-            if scope is not None and scope.name != joined.prediction.version and scope.serves(joined.prediction.at, STAGE_LEFT_AFTER):
+            if (
+                scope is not None
+                and scope.name != joined.prediction.version
+                and scope.serves(joined.prediction.at, STAGE_LEFT_AFTER)
+            ):
                 continue  # while the harmful version serves, only its own losses can show that it does no harm any more
             changed = healing.take(joined.prediction.stage, loss, joined.prediction.at, joined.prediction.ts) or changed
         return changed
@@ -275,6 +285,7 @@ class Monitor:
             "good": self.good,
             "age": self.age,
             "learned": self._learned,
+            "arrived": self._arrived,
             "last_input": self._last_input,
             "last_test": self._last_test,
             "drift": self.drift.to_state(),
@@ -288,6 +299,6 @@ class Monitor:
             self.versions[name] = Version.from_state(name, saved, performance)
         self.contests = {saved["new"]: Contest.from_state(saved) for saved in state["contests"]}
         self.good = list(state["good"])
-        self.age, self._learned = state["age"], state["learned"]
+        self.age, self._learned, self._arrived = state["age"], state["learned"], state["arrived"]
         self._last_input, self._last_test = dict(state["last_input"]), dict(state["last_test"])
         self.drift = FeatureDrift.from_state(state["drift"]) or FeatureDrift()

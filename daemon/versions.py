@@ -1,7 +1,8 @@
 """One version of a model: its traffic, its reference and limit, its harm detector, its last mature losses.
 
-A version that comes without a past inherits the limit of the last version known to be good, so that it is watched from its first label;
-its own reference, once it has one, can only lower that limit. A limit rises by a person alone: with a new guardrail version.
+A version that comes without a past inherits the limit of the last version known to be good, so that it is watched from its
+first label; its own reference, once it has one, can only lower that limit. A limit rises by a person alone: with a new
+guardrail version.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Version:
         self.harm: EDetector | None = None
         self.spent = 0.0  # the budget handed to `harm` so far, for the scale of its evidence ratio
         self.alarm: Alarm | None = None
+        self.too_dependent = False  # losses hang together over so long that the reference cannot tell a rise from chance
         self.recent = RecentLosses()
         self.last: deque[float] = deque(maxlen=LAST)
         self.coverage = self.sudden_coverage = 1.0
@@ -163,15 +165,10 @@ class Version:
 
     def _follow(self, reference: Reference) -> None:
         """Test in blocks as long as the autocorrelation of the reference asks for."""
+        self.too_dependent = reference.too_dependent
         if reference.block != self._blocks.length:
             self._blocks = Blocks(reference.block)
             self._held = 0.0
-
-    @property
-    def too_dependent(self) -> bool:
-        """Whether losses hang together over so long that the reference cannot tell a rise from chance."""
-        reference = self.reference or self.inherited
-        return reference is not None and reference.too_dependent
 
     def clear(self) -> None:
         """Take the alarm back: the harm was found to be gone, or the version is judged afresh."""
@@ -286,6 +283,8 @@ class Version:
         version.builder = ReferenceBuilder.from_state(state["builder"])
         version.reference = None if state["reference"] is None else Reference.from_state(state["reference"])
         version.inherited = None if state["inherited"] is None else Reference.from_state(state["inherited"])
+        followed = version.reference or version.inherited
+        version.too_dependent = followed is not None and followed.too_dependent
         version.harm = None if state["harm"] is None else EDetector.from_state(state["harm"])
         version.spent = state["spent"]
         version.alarm = None if state["alarm"] is None else Alarm(*state["alarm"])
@@ -300,5 +299,3 @@ class Version:
         version._blocks = Blocks.from_state(state["blocks"])
         version._held = state["held"]
         return version
-
-
