@@ -1,8 +1,8 @@
 """Which guardrail file is in force: a bad or a tampered one never replaces a good one.
 
-The store remembers the content of the last file that was accepted for each model. A file whose `version` did not grow although its content
-changed is refused, and so is one whose version went back: the digest in a page must lead to what was judged by. The remembered content
-stays in force until a person raises the number.
+The store remembers the content of the last file that was accepted for each model. A file whose `version` did not grow although
+its content changed is refused, and so is one whose version went back: the digest in a page must lead to what was judged by. The
+remembered content stays in force until a person raises the number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The daemon as a whole: what it is made of, and its life in three verbs.
 
-`run` starts everything, turns the loop until it is told to stop, and stops everything in the reverse order; a start that fails half-way
-stops what it had started by the same stack. Nothing is decided here.
+`run` starts everything, turns the loop until it is told to stop, and stops everything in the reverse order; a start that fails
+half-way stops what it had started by the same stack. Nothing is decided here.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class App:
         self.writers = Writer(lambda: Sink(kafka)), Writer(lambda: Sink(kafka))
         carrier = Carrier(
             build_routes(settings.routes),
-            build_executors(settings.executors, Tools(command_log=CommandTopic(topics.commands, self.writers[0], self.reader.read_to_end))),
+            build_executors(
+                settings.executors, Tools(command_log=CommandTopic(topics.commands, self.writers[0], self.reader.read_to_end))
+            ),
             JournalTopic(topics.incidents, self.writers[1], self.ledger),
             self.lease.holds,
         )
@@ -117,7 +119,7 @@ class App:
         self._stop.set()
 
     def _start(self, stack: ExitStack) -> None:
-        """Start what runs beside the loop. The stack ends it in the reverse order: the loop saves before its hands are taken away."""
+        """Start what runs beside the loop. The stack ends it in reverse: the loop saves before its hands are taken away."""
         stack.callback(self.ledger.close)
         for writer in self.writers:
             stack.callback(writer.close)
@@ -140,8 +142,8 @@ class App:
         try:
             turn = self.loop.run_once(wall, time.monotonic())
         except WireError as error:
-            # The dead letters could not be made safe: nothing was saved, and the same events come again.
-            log.error("turn_failed", message=str(error))
+            # The dead letters could not be made safe, so nothing was saved; the next turn tries it again.
+            log.warning("turn_failed", message=str(error))
             self._stop.wait(1.0)
             return
         finally:
@@ -222,5 +224,3 @@ def _told_by_signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-

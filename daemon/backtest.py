@@ -1,7 +1,7 @@
 """`watchkeeper backtest`: judge recorded events as the daemon would have, with the daemon's own task.
 
-Time is that of the events, actions are decisions, and the report says everything that the run found. The same events and the same
-guardrail file give the same bytes.
+Time is that of the events, actions are decisions, and the report says everything that the run found. The same events and the
+same guardrail file give the same bytes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ class Backtest:
                     incident = from_record(intent.body["record"]["incident"])
                     self.incidents[incident.id] = incident
             clock = self.task.clock or 0.0
-            self.task.acted(Outcome(key=intent.key, status="done", detail="recorded", at=clock, kind=intent.kind) for intent in intents)
+            self.task.acted(
+                Outcome(key=intent.key, status="done", detail="recorded", at=clock, kind=intent.kind) for intent in intents
+            )
 
     def found(self) -> list[Incident]:
         """Give the incidents, by the time of their opening."""
@@ -128,7 +130,9 @@ class Backtest:
                     "version": version,
                     "segment": segment,
                     "state": states.get((rule, version, segment), "unknown"),
-                    "seconds": {state: round(spent, 3) for state, spent in watched.seconds.get((rule, version, segment), nothing).items()},
+                    "seconds": {
+                        state: round(spent, 3) for state, spent in watched.seconds.get((rule, version, segment), nothing).items()
+                    },
                 }
                 for rule, version, segment in order
             ],

@@ -1,8 +1,9 @@
 """Whether a rollback may be sent: a pure decision that always says why not.
 
-A rollback moves the traffic of users, so every one of these must be passed: a model's own brake (`cooldown`, `at_most`, once per blamed
-version), labels enough, a blamed version that still serves, a target that is known to be good, a person's approval where the file asks
-for it, and the breaker over all models: when several break at once the cause is shared, and moving traffic would only hide it.
+A rollback moves the traffic of users, so every one of these must be passed: a model's own brake (`cooldown`, `at_most`, once
+per blamed version), labels enough, a blamed version that still serves, a target that is known to be good, a person's approval
+where the file asks for it, and the breaker over all models: when several break at once the cause is shared, and moving traffic
+would only hide it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from daemon.policy import ROLLBACK_LABELS
 
 if TYPE_CHECKING:
-    from daemon.guardrails import Rollback
+    from daemon.guardrail_parts import Rollback
 
 #: Other models with a new page in the last `BREAKER_WINDOW` seconds from which on nothing is rolled back.
 BREAKER_MODELS: Final = 2
@@ -77,5 +78,6 @@ def _objection(settings: Rollback, situation: Situation, now: float) -> str | No
         return f"the last rollback was {now - last:.0f} s ago, within the cooldown of {settings.cooldown:.0f} s"
     recent = sum(1 for at in situation.sent if now - at < settings.at_most.seconds)
     if recent >= settings.at_most.count:
-        return f"{recent} rollbacks in the last {settings.at_most.seconds / 3600:.3g} h, at most {settings.at_most.count} are allowed"
+        hours = settings.at_most.seconds / 3600
+        return f"{recent} rollbacks in the last {hours:.3g} h, at most {settings.at_most.count} are allowed"
     return None

@@ -1,14 +1,15 @@
 """New against old: which comparison is in force for a newer version, and who feeds it.
 
-A version may be a shadow first, then a canary, then replace the older one; a rolling deployment is a canary that nobody called one. Each
-form has its own test (`detectors.trial`); this module routes the mature losses of both versions to the one that their stages call for.
+A version may be a shadow first, then a canary, then replace the older one; a rolling deployment is a canary that nobody called
+one. Each form has its own test (`detectors.trial`); this module routes the mature losses of both versions to the one that their
+stages call for.
 
 * Shadow: the losses of both versions on the same id are paired.
 * Canary, or two live versions that take turns: blocks in the order of prediction.
 * Full replacement: the older version has gone; its last mature labels are the baseline.
 
-The two kinds that can page spend half of the version rule's budget each, on a clock of their own, so that a canary does not leave the
-full replacement after it without a budget.
+The two kinds that can page spend half of the version rule's budget each, on a clock of their own, so that a canary does not
+leave the full replacement after it without a budget.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ REASONS: Final[tuple[str, ...]] = get_args(Reason)
 
 #: A `ts` above this is taken for milliseconds: as seconds it lies in the year 5138.
 MILLISECONDS_FROM: Final = 1e11
+#: Digits of a 64-bit integer.
+DIGITS: Final = 19
 #: How far a `ts` may lie ahead of its arrival (seconds): clocks differ, but not by more than this.
 FUTURE: Final = 3600.0
 
@@ -200,7 +202,7 @@ def _finite_or_none(text: str) -> float | None:
 
 def _whole_or_none(text: str) -> int | float | None:
     # Python refuses to read integers of thousands of digits, and a double holds 309 at most.
-    return int(text) if len(text) <= 19 else _finite_or_none(text)  # noqa: PLR2004 - digits of a 64-bit integer
+    return int(text) if len(text) <= DIGITS else _finite_or_none(text)
 
 
 def _invalid(error: msgspec.ValidationError) -> Rejected:
@@ -264,22 +266,25 @@ def parse_time(value: str | float) -> float:
     Raises:
         Rejected: `bad_time` or `milliseconds`.
     """
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            raise Rejected("bad_time", f"the time {value[:40]!r} is neither RFC 3339 nor epoch seconds") from None
-        if moment.tzinfo is None:
-            raise Rejected("bad_time", f"the time {value[:40]!r} has no zone; write it as in 2026-05-01T12:00:00Z")
-        try:
-            value = moment.timestamp()
-        except (OverflowError, ValueError):
-            raise Rejected("bad_time", f"the time {value[:40]!r} is out of range") from None
-    if value > MILLISECONDS_FROM:
-        raise Rejected("milliseconds", f"the time {value:.0f} looks like milliseconds; send seconds")
-    if value < 0:
-        raise Rejected("bad_time", f"the time {value} is negative")
-    return value
+    seconds = _parse_rfc3339(value) if isinstance(value, str) else value
+    if seconds > MILLISECONDS_FROM:
+        raise Rejected("milliseconds", f"the time {seconds:.0f} looks like milliseconds; send seconds")
+    if seconds < 0:
+        raise Rejected("bad_time", f"the time {seconds} is negative")
+    return seconds
+
+
+def _parse_rfc3339(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Rejected("bad_time", f"the time {text[:40]!r} is neither RFC 3339 nor epoch seconds") from None
+    if moment.tzinfo is None:
+        raise Rejected("bad_time", f"the time {text[:40]!r} has no zone; write it as in 2026-05-01T12:00:00Z")
+    try:
+        return moment.timestamp()
+    except (OverflowError, ValueError):
+        raise Rejected("bad_time", f"the time {text[:40]!r} is out of range") from None
 
 
 def _time(value: str | float, arrival: float) -> float:

@@ -1,8 +1,8 @@
 """The end of harm: found, not assumed.
 
-An incident is resolved by evidence that the mean loss of what users get is back under the limit, never by silence. Without a rollback
-that is the mirrored e-detector in its time form, which calls harm over too early at most once in seven days of harm. After a confirmed
-rollback, one test at level 0.05 on what was predicted since then.
+An incident is resolved by evidence that the mean loss of what users get is back under the limit, never by silence. Without a
+rollback that is the mirrored e-detector in its time form, which calls harm over too early at most once in seven days of harm.
+After a confirmed rollback, one test at level 0.05 on what was predicted since then.
 """
 
 from __future__ import annotations

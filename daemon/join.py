@@ -1,12 +1,13 @@
 """The join: predictions meet their labels, in event time, bounded in time and in size.
 
-Every id has one entry: its label, once it is there, and the predictions that wait for it. Beside the entries stands a queue of the
-predictions in the order of their arrival, which two cursors walk. The first, at age h, hands a prediction on with the label that it has
-by then, or without one: so losses leave in the order of prediction, whatever the order of the labels, and a fast label counts no
-sooner than a slow one. The second, at `give_up_after`, forgets the id: until then a late duplicate is known as one.
+Every id has one entry: its label, once it is there, and the predictions that wait for it. Beside the entries stands a queue of
+the predictions in the order of their arrival, which two cursors walk. The first, at age h, hands a prediction on with the label
+that it has by then, or without one: so losses leave in the order of prediction, whatever the order of the labels, and a fast
+label counts no sooner than a slow one. The second, at `give_up_after`, forgets the id: until then a late duplicate is known as
+one.
 
-Both live in the store under keys that are counted up, so that no read ever walks over deleted rows (a seek past a million tombstones
-takes RocksDB 150-300 ms).
+Both live in the store under keys that are counted up, so that no read ever walks over deleted rows (a seek past a million
+tombstones takes RocksDB 150-300 ms).
 """
 
 from __future__ import annotations
@@ -87,7 +88,6 @@ _entry = msgspec.msgpack.Decoder(Entry).decode
 _row = msgspec.msgpack.Decoder(_Row).decode
 
 
-
 class Join:
     """The join of one model over a store.
 
@@ -109,7 +109,9 @@ class Join:
         self._rows: dict[int, _Row] = {}
         self._head: _Row | None = None  # the next row to mature, so that asking costs no read
         saved = store.get(self._state_key)
-        self._cursors, self.counts = msgspec.msgpack.decode(saved, type=tuple[_Cursors, Counts]) if saved else (_Cursors(), Counts())
+        self._cursors, self.counts = (
+            msgspec.msgpack.decode(saved, type=tuple[_Cursors, Counts]) if saved else (_Cursors(), Counts())
+        )
 
     @property
     def pending(self) -> int:
@@ -176,10 +178,10 @@ class Join:
             yield from self._release(row, age)
 
     def expire(self, clock: float, give_up_after: float) -> int:
-        """Forget the ids that are `give_up_after` seconds old, and the oldest ones over the limit; gives how many stayed unlabelled.
+        """Forget the ids that are `give_up_after` seconds old, and the oldest over the limit; gives how many stayed unlabelled.
 
-        Call it after `mature`, with an age that is no greater: a prediction is handed on before it is forgotten. Over the limit that
-        cannot be waited for; those predictions leave untested.
+        Call it after `mature`, with an age that is no greater: a prediction is handed on before it is forgotten. Over the limit
+        that cannot be waited for; those predictions leave untested.
         """
         before = self.counts.expired
         cursors = self._cursors

@@ -1,7 +1,8 @@
 """The two topics that the daemon writes for good: the journal of what happened, and the commands that serving systems obey.
 
-Both are written by the dispatcher's threads and read to their end: the journal when a task is opened, so that a daemon without a store
-knows what is done, the commands before a rollback is sent a second time. A failed write is tried again by the dispatcher.
+Both are written by the dispatcher's threads and read to their end: the journal when a task is opened, so that a daemon without
+a store knows what is done, the commands before a rollback is sent a second time. A failed write is tried again by the
+dispatcher.
 """
 
 from __future__ import annotations
@@ -116,6 +117,8 @@ class CommandTopic:
         """Whether the command is there already. Raises DeliveryError when the topic cannot be read."""
         wanted = model.encode()
         try:
-            return any(record.key == wanted and key_of_command(record.value) == rollback_key for record in self._read(self._topic))
+            return any(
+                record.key == wanted and key_of_command(record.value) == rollback_key for record in self._read(self._topic)
+            )
         except WireError as error:
             raise DeliveryError(f"topic {self._topic}: {error}", permanent=False) from error

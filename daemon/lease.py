@@ -1,9 +1,9 @@
 """The right to act: for how long this process may believe that the partitions are still its own.
 
-A process that was stopped (a paused container, a laptop lid) and goes on does not know that its session ended and another member acts in
-its place. The broker's yes to a commit under a generation proves that the group had not moved on when the commit was *sent*; nobody else
-can be given the partitions before the session timeout from then. So the dispatcher acts only within that time, on a clock that goes on
-while a process is stopped.
+A process that was stopped (a paused container, a laptop lid) and goes on does not know that its session ended and another
+member acts in its place. The broker's yes to a commit under a generation proves that the group had not moved on when the commit
+was *sent*; nobody else can be given the partitions before the session timeout from then. So the dispatcher acts only within
+that time, on a clock that goes on while a process is stopped.
 """
 
 from __future__ import annotations

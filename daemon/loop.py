@@ -1,7 +1,7 @@
 """The loop: one turn takes records in, moves the clock, and saves.
 
-A turn reads aloud: follow the assignment, poll, observe, let wall time move the clock when there is no lag, take what the dispatcher
-did, and, when it is time, the checkpoint, whose order is what makes a crash harmless:
+A turn reads aloud: follow the assignment, poll, observe, let wall time move the clock when there is no lag, take what the
+dispatcher did, and, when it is time, the checkpoint, whose order is what makes a crash harmless:
 
 1. bad events are safe in the dead-letter topic,
 2. one write batch holds the state, the offsets and the outbox,
@@ -34,8 +34,8 @@ log = structlog.get_logger()
 POLL: Final = 0.5
 #: A checkpoint comes at the latest after so many events, so that what is not saved yet stays small.
 EVENTS_PER_CHECKPOINT: Final = 20_000
-#: Without an assignment for so long (seconds) the store is given up for the next owner. A member that joins takes everything from the
-#: owner for 0.01 to 0.3 s and gives it back: for that nobody closes a store.
+#: Without an assignment for so long (seconds) the store is given up for the next owner. A member that joins takes everything from
+#: the owner for 0.01 to 0.3 s and gives it back: for that nobody closes a store.
 GRACE: Final = 5.0
 #: Behind by no more than this (seconds of event time), what is decided is still true of the world.
 NEARLY_LIVE: Final = 60.0
@@ -207,7 +207,7 @@ class Loop:
         self.checkpoint(self.task, monotonic)
 
     def release(self) -> None:
-        """Give the task up: another member owns its partitions, or the daemon stops. What was not saved is read again by the next."""
+        """Give the task up: another member owns its partitions, or the daemon stops. What was not saved is read again later."""
         if self.task is None:
             return
         self.lease.end()
@@ -221,5 +221,3 @@ class Loop:
         if self.task is not None and self.source.assignment() is not None:
             self.checkpoint(self.task, monotonic)
         self.release()
-
-

@@ -1,7 +1,7 @@
 """A source in memory: the double that tests and rehearsals use in Kafka's place, held to the same contract.
 
-Topics are lists of records in a `MemoryBroker` that several sources may share, as members of one group: the first one owns everything
-until it leaves or is fenced, then the next one does. Nothing here has a thread or a clock.
+Topics are lists of records in a `MemoryBroker` that several sources may share, as members of one group: the first one owns
+everything until it leaves or is fenced, then the next one does. Nothing here has a thread or a clock.
 """
 
 from __future__ import annotations
@@ -71,9 +71,10 @@ class MemorySource:
         del timeout
         if self.given is None or not self.sought:
             return []
-        heads = [self.broker.logs.get(partition, [])[offset : offset + self._batch] for partition, offset in self._next.items()]
+        logs, batch = self.broker.logs, self._batch
+        heads: list[list[Record]] = [[*logs.get(each, [])[offset : offset + batch]] for each, offset in self._next.items()]
         # An order inside a partition is never changed: the merge looks at the heads only, as the one over Kafka does.
-        merged: list[Record] = list(heapq.merge(*heads, key=lambda record: record.timestamp))[: self._batch]
+        merged = list(heapq.merge(*heads, key=lambda record: record.timestamp))[:batch]
         for record in merged:
             self._next[(record.topic, record.partition)] = record.offset + 1
         return merged

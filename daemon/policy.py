@@ -1,8 +1,8 @@
 """The policy: from readings to verdicts, and from verdicts to a cause. Pure functions and literal tables.
 
-A verdict is `ok`, `unknown` or `breach`, with a reason from a closed list and the numbers behind it. Unknown is not healthy: no data,
-immature labels and too few samples never resolve anything, never promote and never roll back. Which cause a set of breaches has is one
-table, most specific first; the first row that holds wins.
+A verdict is `ok`, `unknown` or `breach`, with a reason from a closed list and the numbers behind it. Unknown is not healthy: no
+data, immature labels and too few samples never resolve anything, never promote and never roll back. Which cause a set of
+breaches has is one table, most specific first; the first row that holds wins.
 """
 
 from __future__ import annotations

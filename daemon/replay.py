@@ -1,8 +1,8 @@
 """Recorded events: files of JSON lines as one stream, in the order of arrival.
 
-Each line is an event with a `type`, and with an `at`, its arrival (epoch seconds or RFC 3339). Without one it arrived at its `ts`, and
-without that at the same moment as the line before it. Two more fields are all that a line has beyond what is on the topics, so the
-same parser reads both.
+Each line is an event with a `type`, and with an `at`, its arrival (epoch seconds or RFC 3339). Without one it arrived at its
+`ts`, and without that at the same moment as the line before it. Two more fields are all that a line has beyond what is on the
+topics, so the same parser reads both.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_lines(paths: Sequence[Path], progress: Callable[[int], None] | None = N
         try:
             with path.open("rb") as raw, closing(gzip.open(raw) if path.suffix == ".gz" else raw) as file:
                 told = 0
-                for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b"")):  # noqa: B023  # used up at once
+                for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b"")):  # used up at once
                     if progress is not None and number % 4096 == 0:
                         at = raw.tell()
                         progress(at - told)

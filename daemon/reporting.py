@@ -1,7 +1,7 @@
 """What others see of a task: metrics, verdicts and guardrails, as plain data made in the loop's own thread.
 
-The task counts for itself and calls nobody; this listener reads its counts once a checkpoint and tells telemetry what is new. The views
-of the API are built here too and swapped in as a whole, so that a request never reads a task that is at work.
+The task counts for itself and calls nobody; this listener reads its counts once a checkpoint and tells telemetry what is new.
+The views of the API are built here too and swapped in as a whole, so that a request never reads a task that is at work.
 """
 
 from __future__ import annotations
@@ -57,7 +57,12 @@ class Reporter:
         for name, watched in task.models.items():
             self._model(name, watched)
         self.verdicts = [
-            {"model": name, **asdict(verdict), "guardrail_version": watched.guardrail.version, "digest": watched.guardrail.short_digest}
+            {
+                "model": name,
+                **asdict(verdict),
+                "guardrail_version": watched.guardrail.version,
+                "digest": watched.guardrail.short_digest,
+            }
             for name, watched in task.models.items()
             for verdict in watched.verdicts
         ]

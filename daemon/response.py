@@ -1,8 +1,8 @@
 """From verdicts to incidents and intents: one case for each open incident of a model.
 
-`step` is called after every alarm and at every tick of the clock of events. It opens a case for what is newly in breach, follows the
-open ones (is a rollback due, did live traffic confirm it, is the harm over), and leaves intents for the outbox. It calls nothing and
-nobody: what it decides is carried out elsewhere, after it was saved.
+`step` is called after every alarm and at every tick of the clock of events. It opens a case for what is newly in breach,
+follows the open ones (is a rollback due, did live traffic confirm it, is the harm over), and leaves intents for the outbox. It
+calls nothing and nobody: what it decides is carried out elsewhere, after it was saved.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class Response:
 
     def _roll_back(self, case: Case, blamed: str, target: str, context: Context) -> None:
         settings, incident = self.guardrail.respond.rollback, case.incident
-        assert settings is not None  # noqa: S101  # the caller asked it whether to roll back
+        assert settings is not None  # the caller asked it whether to roll back
         key = f"rollback:{incident.model}:{blamed}"
         action = Action(kind="rollback", at=context.now, target=target, key=key)
         case.incident = incidents.add_action(incident, action)
@@ -223,7 +223,9 @@ class Response:
         if now > rollback.at and gone and back:
             rollback.confirmed = now
             action = Action(kind="rollback_confirmed", at=now, target=rollback.target)
-            case.incident = incidents.mitigate(incidents.add_action(incident, action), f"version {rollback.target} serves again", now)
+            case.incident = incidents.mitigate(
+                incidents.add_action(incident, action), f"version {rollback.target} serves again", now
+            )
             case.healing.restart(now)
             self._letters.tell(case, "update", context)
             return

@@ -1,9 +1,9 @@
 """The store: what must not be lost, and the one moment at which it is saved.
 
 A task keeps everything that a checkpoint means (pending predictions, monitor states, offsets of the topics, the outbox) in one
-key-value store. Changes gather in memory, are visible to reads at once, and reach the disk in a single atomic write batch: after a crash
-the state and the offsets are those of the same event. RocksDB carries the real one (flat at 350,000 writes/s where SQLite fell to 60,000
-within three million rows); the one in memory is for `backtest` and passes the same contract suite.
+key-value store. Changes gather in memory, are visible to reads at once, and reach the disk in a single atomic write batch:
+after a crash the state and the offsets are those of the same event. RocksDB carries the real one (flat at 350,000 writes/s
+where SQLite fell to 60,000 within three million rows); the one in memory is for `backtest` and passes the same contract suite.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ class RocksStore:
             path.mkdir(parents=True, exist_ok=True)
             self._db = Rdict(str(path), _options())
         except OSError as error:
-            raise CannotStart(f"the state directory {path} cannot be used: {error.strerror}; set `state` to one that can be written") from error
+            raise CannotStart(
+                f"the state directory {path} cannot be used: {error.strerror}; set `state` to one that can be written"
+            ) from error
         except Exception as error:  # rocksdict raises a bare Exception for everything that RocksDB reports
             raise CannotStart(_why_not_opened(path, str(error))) from error
         sync = WriteOptions()
@@ -152,4 +154,7 @@ def _options() -> Options:
 def _why_not_opened(path: Path, message: str) -> str:
     if "lock" in message.lower():
         return f"the store {path} is held by another process; stop that daemon, or give this one another `state` directory"
-    return f"the store {path} cannot be opened: {message}; move the directory away to start without it (the journal keeps what was done)"
+    return (
+        f"the store {path} cannot be opened: {message}; move the directory away to start without it "
+        f"(the journal keeps what was done)"
+    )

@@ -1,8 +1,8 @@
 """A task: all models of some topic partitions, their clock, and the checkpoint that makes their state last.
 
-Events come one at a time in the order of arrival. The clock is the largest arrival time seen; ticks come every 10 s of it, and all that
-are due run before the next event, so that silence is seen as a gap too. Nothing here reads a clock, a topic or a network: what goes in
-decides what comes out, live and in `backtest` alike.
+Events come one at a time in the order of arrival. The clock is the largest arrival time seen; ticks come every 10 s of it, and
+all that are due run before the next event, so that silence is seen as a gap too. Nothing here reads a clock, a topic or a
+network: what goes in decides what comes out, live and in `backtest` alike.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from alerting.intents import to_record as record_of
 from alerting.notice import Notice
 from alerting.notice import to_record as notice_record
 from daemon.brake import BREAKER_WINDOW
+from daemon.cases import Context
 from daemon.events import Event, Label, Prediction
 from daemon.join import Join
 from daemon.monitor import Monitor
-from daemon.cases import Context
 from daemon.response import TICK, Response
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class StoreTooNew(Exception):
 class Watched:
     """One model in the task: its join, its monitor, its response, and for how long each verdict was what."""
 
-    def __init__(self, guardrail: Guardrail, store: Store, limit: int, routes: Mapping[str, Sequence[str]], recorded: bool) -> None:
+    def __init__(
+        self, guardrail: Guardrail, store: Store, limit: int, routes: Mapping[str, Sequence[str]], recorded: bool
+    ) -> None:
         self.guardrail = guardrail
         self.join = Join(store, guardrail.model, limit)
         self.monitor = Monitor(guardrail, self.join)
@@ -92,7 +94,9 @@ class Watched:
         """Book the time since the last judgement on the states that it found."""
         if self._judged is not None and now > self._judged:
             for verdict in self.verdicts:
-                states = self.seconds.setdefault((verdict.rule, verdict.version, verdict.segment), {"ok": 0.0, "unknown": 0.0, "breach": 0.0})
+                states = self.seconds.setdefault(
+                    (verdict.rule, verdict.version, verdict.segment), {"ok": 0.0, "unknown": 0.0, "breach": 0.0}
+                )
                 states[verdict.state] += now - self._judged
         self._judged = now if self._judged is None else max(now, self._judged)
 
@@ -216,7 +220,17 @@ class Task:
                 model=None,
                 incident=None,
                 destination=route,
-                body=notice_record(Notice(key=f"{key}:{route}", dedup_key=key, event="trigger", severity=severity, cause="daemon", reason=reason, at=now)),
+                body=notice_record(
+                    Notice(
+                        key=f"{key}:{route}",
+                        dedup_key=key,
+                        event="trigger",
+                        severity=severity,
+                        cause="daemon",
+                        reason=reason,
+                        at=now,
+                    )
+                ),
                 created=now,
                 generation=self.generation,
             )

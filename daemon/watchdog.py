@@ -1,8 +1,9 @@
 """The watchdog: ends a process whose loop hangs.
 
-A `poll` that never returns cannot be interrupted from inside (two ways into one are known, and the client's next release may have a
-third). So a thread looks at how long ago the loop went round, and when that is too long, writes down where every thread stands and
-ends the process with its own exit code; whoever runs the daemon starts it again, and the store goes on where the last checkpoint was.
+A `poll` that never returns cannot be interrupted from inside (two ways into one are known, and the client's next release may
+have a third). So a thread looks at how long ago the loop went round, and when that is too long, writes down where every thread
+stands and ends the process with its own exit code; whoever runs the daemon starts it again, and the store goes on where the
+last checkpoint was.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from daemon.backtest import Backtest
 from daemon.guardrails import load
 from tests import servers
 from tests.benchmarks import detectors as detector_costs
-from tests.servers.broker import free_port
 from tests.benchmarks.broker_tools import make_topics, produce, read_bare
+from tests.servers.broker import free_port
 
 FEATURES: Final = 20
 GUARDRAIL: Final = """
@@ -95,7 +95,7 @@ def settings(directory: Path, bootstrap: str, prefix: str) -> tuple[Path, str]:
 def metrics(address: str) -> dict[str, float]:
     """Give the daemon's metrics, by their full names; {} while it does not answer."""
     try:
-        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:  # noqa: S310  # our own process
+        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:  # our own process
             lines = answer.read().decode().splitlines()
     except OSError:
         return {}
@@ -137,7 +137,15 @@ def compare(count: int, directory: Path, broker: servers.Broker) -> None:
     print(f"{len(stream):,} events of {size:.0f} bytes on average, {FEATURES} features, labels after 5 s, {broker.name}")
     rates: dict[str, float] = {}
     rates["bare poll()"] = len(stream) / read_bare(broker.bootstrap, list(topics.values()), len(stream))
-    script = [sys.executable, "-m", "tests.benchmarks.user_script", broker.bootstrap, *topics.values(), str(len(stream)), str(free_port())]
+    script = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.user_script",
+        broker.bootstrap,
+        *topics.values(),
+        str(len(stream)),
+        str(free_port()),
+    ]
     rates["user's script"] = len(stream) / float(subprocess.run(script, check=True, capture_output=True, text=True).stdout)
     seconds, peak = run_daemon(directory / "speed", broker.bootstrap, "speed", len(stream))
     rates["daemon"] = len(stream) / seconds
@@ -155,7 +163,10 @@ def compare(count: int, directory: Path, broker: servers.Broker) -> None:
 def memory(count: int, directory: Path, broker: servers.Broker) -> None:
     """Print the daemon's peak memory with so many predictions that wait for a label."""
     make_topics(broker.bootstrap, "memory")
-    produce(broker.bootstrap, (("memory-predictions", value, at) for _, value, at in events(count, time.time() - 1800, labelled=False)))
+    produce(
+        broker.bootstrap,
+        (("memory-predictions", value, at) for _, value, at in events(count, time.time() - 1800, labelled=False)),
+    )
     seconds, peak = run_daemon(directory / "memory", broker.bootstrap, "memory", count)
     print(f"{count:,} predictions without a label: peak memory {peak / 2**20:.0f} MiB, read in {seconds:.0f} s")
 

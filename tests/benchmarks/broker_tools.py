@@ -11,7 +11,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 def make_topics(bootstrap: str, prefix: str) -> None:
     """Make the input topics of a run, each with one partition."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    admin.create_topics({f"{prefix}-{name}": {"num_partitions": 1, "replication_factor": 1} for name in ("predictions", "labels", "outcomes")})
+    admin.create_topics(
+        {f"{prefix}-{name}": {"num_partitions": 1, "replication_factor": 1} for name in ("predictions", "labels", "outcomes")}
+    )
     admin.close()
 
 
@@ -27,7 +29,9 @@ def produce(bootstrap: str, records: Iterable[tuple[str, bytes, float]]) -> None
 
 def read_bare(bootstrap: str, topics: Sequence[str], wanted: int) -> float:
     """Poll and count; gives the seconds from the first record to the last."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, max_poll_records=5000)
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, max_poll_records=5000
+    )
     consumer.assign([TopicPartition(topic, 0) for topic in topics])
     read, began = 0, 0.0
     while read < wanted:

@@ -1,6 +1,7 @@
 """What a user would write instead: kafka-python, json, one ADWIN a feature, Prometheus gauges, a dictionary for the join.
 
-The yardstick of `make bench`. It has no bound on memory, no state, no late labels and no answer to a bad event; it is here for its speed.
+The yardstick of `make bench`. It has no bound on memory, no state, no late labels and no answer to a bad event; it is here for
+its speed.
 """
 
 from __future__ import annotations

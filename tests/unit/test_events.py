@@ -78,7 +78,11 @@ def test_a_number_beyond_a_double_is_a_value_that_is_not_there() -> None:
 
 @pytest.mark.parametrize(
     ("ts", "seconds"),
-    [(1_789_999_999.5, 1_789_999_999.5), ("2026-09-21T14:13:20Z", 1_790_000_000.0), ("2026-09-21T16:13:20.250+02:00", 1_790_000_000.25)],
+    [
+        (1_789_999_999.5, 1_789_999_999.5),
+        ("2026-09-21T14:13:20Z", 1_790_000_000.0),
+        ("2026-09-21T16:13:20.250+02:00", 1_790_000_000.25),
+    ],
 )
 def test_times_are_epoch_seconds_or_rfc_3339(ts: Any, seconds: float) -> None:
     """Both forms give epoch seconds."""
@@ -133,7 +137,9 @@ def test_bad_values_are_refused_with_a_reason_and_a_sentence(name: str) -> None:
 def test_labels_and_outcomes_have_their_own_fields() -> None:
     """A label needs its label, an outcome its name and a finite value."""
     assert parse("label", b'{"id":"a","model":"m","label":1}', 5.0) == Label("a", "m", "1", 5.0, 5.0)
-    assert parse("outcome", b'{"model":"m","name":"click","value":1,"version":8}', 5.0) == Outcome("m", "click", 1.0, "8", None, 5.0, 5.0)
+    assert parse("outcome", b'{"model":"m","name":"click","value":1,"version":8}', 5.0) == Outcome(
+        "m", "click", 1.0, "8", None, 5.0, 5.0
+    )
     with pytest.raises(Rejected):
         parse("outcome", b'{"model":"m","name":"click","value":NaN}', 5.0)
 
@@ -147,10 +153,21 @@ def test_no_value_gives_anything_but_an_event_or_a_rejection(value: bytes, kind:
         assert rejected.reason in REASONS
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
 
 
-@given(st.fixed_dictionaries({}, optional={name: json_values for name in ("id", "model", "version", "prediction", "ts", "stage", "score", "scores", "features", "segments")}))
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            ("id", "model", "version", "prediction", "ts", "stage", "score", "scores", "features", "segments"), json_values
+        ),
+    )
+)
 def test_objects_with_any_values_are_taken_whole_or_refused(fields: dict[str, Any]) -> None:
     """What is taken in has text for text, and finite numbers only."""
     try:
