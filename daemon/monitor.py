@@ -182,7 +182,8 @@ class Monitor:
         for healing in self.healings.values():
             scope = self.versions.get(healing.scope)
             if (
-                scope is not None
+                healing.since is None  # once its rollback is confirmed it has gone; should it come back, `since` is withdrawn
+                and scope is not None
                 and scope.name != joined.prediction.version
                 and scope.serves(joined.prediction.at, STAGE_LEFT_AFTER)
             ):
