@@ -1,7 +1,7 @@
 """The detectors that a guardrail file may name: `detector: {kind: adwin, delta: 0.002}`.
 
 One literal table from kind to class. To add a detector, write its class (one file, River's interface: `update(x)` and
-`drift_detected`) and a line in `DETECTORS`; the contract suite in tests/unit/detectors then runs over it.
+`drift_detected`, and `Stateful`) and a line in `DETECTORS`; the contract suite in tests/unit/detectors then runs over it.
 
 What the table's classes do not do themselves, `Watch` does for all of them: values that are not there never reach a
 detector (one NaN silences most of River's for ever), a slow one sees every k-th value only, one whose threshold is in
@@ -15,7 +15,7 @@ import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol, Self, runtime_checkable
 
 from river.base import DriftDetector
 from river.drift import ADWIN, KSWIN, PageHinkley
@@ -23,6 +23,18 @@ from river.drift.binary import DDM, EDDM, FHDDM, HDDMA, HDDMW
 
 from detectors.base import State, checked, dumps, loads
 from detectors.sequential import EDetector
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """What a class of this package has besides River's interface, so that its state outlives River's versions."""
+
+    def to_state(self) -> State:
+        """Plain data for `from_state`."""
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, object]) -> Self:
+        """Rebuild what `to_state` described."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +205,8 @@ class Watch(DriftDetector):
 
     def to_state(self) -> State:
         """Plain data for `from_state`; an object of River is in it as a pickle in base 64, bound to River's version."""
-        if isinstance(self.detector, EDetector):
-            inner: object = self.detector.to_state()
-        else:
-            inner = base64.b64encode(dumps(self.detector)).decode()
+        d = self.detector
+        inner = d.to_state() if isinstance(d, Stateful) else base64.b64encode(dumps(d)).decode()
         return {
             "v": 1,
             "kind": self.kind,
@@ -220,7 +230,8 @@ class Watch(DriftDetector):
         if s["kind"] not in DETECTORS:
             raise ValueError(f"unknown detector {s['kind']!r}; known are {', '.join(DETECTORS)}")
         inner = s["detector"]
-        detector = EDetector.from_state(inner) if isinstance(inner, dict) else loads(base64.b64decode(inner))
+        ours = isinstance(inner, dict)
+        detector = DETECTORS[s["kind"]].cls.from_state(inner) if ours else loads(base64.b64decode(inner))
         if detector is None:
             return None
         watch = cls(s["kind"], detector, s["every"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from river.base import DriftDetector
 from river.drift import ADWIN
 
 from detectors import registry
-from detectors.registry import DETECTORS, Watch, make
+from detectors.base import checked
+from detectors.registry import DETECTORS, Kind, Watch, make
 
 #: What a kind cannot be made without.
 REQUIRED: dict[str, dict[str, Any]] = {"e_detector": {"limit": 0.2, "increment": 1e-4}}
@@ -140,6 +142,20 @@ def test_whatever_comes_it_does_not_break(kind: str, values: list[object]) -> No
 
     assert watch.taken + watch.rejected == len(values)
     assert restored(watch).taken == watch.taken
+
+
+def test_the_example_of_the_documentation_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One class and one line in the table are all that it takes."""
+    page = (Path(__file__).parents[3] / "docs" / "detectors.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {"DriftDetector": DriftDetector, "checked": checked}
+    exec("from __future__ import annotations\n" + code, names)  # noqa: S102  (our own page)
+    monkeypatch.setattr(registry, "DETECTORS", {**DETECTORS, "average": Kind(names["Average"])})
+
+    test_it_finds_a_change_and_is_deterministic("average")
+    test_its_state_makes_the_round_trip("average", 1520)
+    test_poison_changes_nothing("average")
+    test_its_memory_is_bounded("average")
 
 
 # ------------------------------------------------------------------------------------------------------------ the table
