@@ -100,6 +100,9 @@ class Source(Protocol):
     def assignment(self) -> Assignment | None:
         """What is owned now; None for a standby, before the first assignment and between two."""
 
+    def is_standby(self) -> bool:
+        """Whether the group is settled and somebody else owns everything."""
+
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         """Begin at these offsets; called once after each new assignment.
 

@@ -135,28 +135,18 @@ class KafkaSource:
         self._leave()
 
     def _attend(self, left: float) -> None:
-        """Be a member: connect, join, follow the assignment. Waits up to a slice while there is none."""
+        """Be a member: connect, join, follow the assignment. Waits for at most about `left` seconds, and only without one."""
         if self._member is None:
             self._connect(max(0.0, left))
         member = self._member
         if member is None:
             return
-        settled = member.is_settled()
-        waits = self._assignment is None or not settled
-        if not waits and self._monotonic() - self._attended < ATTEND_EVERY:
+        now = self._monotonic()
+        if self._assignment is not None and member.is_settled() and now - self._attended < ATTEND_EVERY:
             return
-        self._attended = self._monotonic()
-        if settled or self._contact.away:
-            self._settled = self._attended
-            self._backoff.worked()
+        self._attended = now
         try:
-            member.poll(max(0.0, min(left, SLICE)) if waits else 0.0)
-            given = member.assignment()
-            if given != self._assignment:
-                self._forget(given)
-                self._contact.heard()
-            if self._attended - self._settled > UNSETTLED * self._settings.session_timeout:
-                raise PollFailed("the group does not come to rest", unreadable=False)
+            self._join(member, now + max(0.0, left))
             if self._contact.should_ask():
                 member.beginning_offsets([(self._topics[0], 0)], ASK_TIMEOUT)
                 self._contact.heard()
@@ -167,6 +157,26 @@ class KafkaSource:
             self.events.append(SourceEvent("rebuilt", message, {"reason": str(failed)}))
         except WireError as error:
             self._contact.silent(str(error))
+
+    def _join(self, member: Member, deadline: float) -> None:
+        """Take part in the group until it is settled, or the deadline. Raises PollFailed.
+
+        An answer to a join that comes while nobody is inside `poll` is thrown away by the client, which then asks for another
+        rebalance of the whole group. So while one is under way there is nothing here but `poll`.
+        """
+        member.poll(0.0 if self._assignment is not None else max(0.0, min(SLICE, deadline - self._monotonic())))
+        while not member.is_settled() and self._monotonic() < deadline:
+            member.poll(SLICE)
+        given = member.assignment()
+        if given != self._assignment:
+            self._forget(given)
+            self._contact.heard()
+        now = self._monotonic()
+        if member.is_settled() or self._contact.away:
+            self._settled = now
+            self._backoff.worked()
+        elif now - self._settled > UNSETTLED * self._settings.session_timeout:
+            raise PollFailed("the group does not come to rest", unreadable=False)
 
     def _connect(self, left: float) -> None:
         """Make the member, or wait a while when that does not work."""
