@@ -313,3 +313,11 @@ def test_what_is_no_time_is_a_sentence(text: str) -> None:
     """That says what can be written."""
     with pytest.raises(ValueError, match="how long ago"):
         moment(text, now=0.0)
+
+
+def test_the_page_about_the_command_line_has_every_command() -> None:
+    """And no command that is not there."""
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    written = {row.split()[2] for row in page.splitlines() if row.startswith("| `watchkeeper ")}
+
+    assert written == {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
