@@ -59,6 +59,9 @@ auto.create.topics.enable=false
 # after a SIGKILL the node may register again only when its old session is over
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
+# what is too old goes within a second, so that tests can see it go
+log.retention.check.interval.ms=500
+log.initial.task.delay.ms=500
 """
 
 
