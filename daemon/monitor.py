@@ -15,6 +15,7 @@ from daemon.contest import Contest
 from daemon.healing import Healing
 from daemon.policy import Facts, Verdict, judge
 from daemon.readings import readings
+from daemon.traffic import Traffic
 from daemon.versions import Version
 from detectors.budget import Budget, increment
 from detectors.drift import FeatureChange, FeatureDrift
@@ -82,8 +83,10 @@ class Monitor:
         version = self.versions.get(event.version)
         if version is None:
             version = self._meet(event.version, event.at)
-        afresh = version.see(event.stage, event.at, STAGE_LEFT_AFTER)
+        afresh = version.traffic.see(event.stage, event.at, STAGE_LEFT_AFTER)
         came_back = version.blamed and event.stage != "shadow" and event.version not in self.contests
+        if afresh:
+            version.clear()
         if afresh or came_back:
             self._challenge(version)
         if event.stage != "shadow":
@@ -93,9 +96,11 @@ class Monitor:
 
     def _meet(self, name: str, at: float) -> Version:
         if len(self.versions) >= VERSIONS:
-            oldest = min(self.versions.values(), key=lambda version: version.last_seen)
+            oldest = min(self.versions.values(), key=lambda version: version.traffic.last_seen)
             self._forget(oldest.name)
-        version = self.versions[name] = Version(name, at, RollingPerformance(self.guardrail.task, self.guardrail.positive))
+        version = self.versions[name] = Version(
+            name, Traffic(at), RollingPerformance(self.guardrail.task, self.guardrail.positive)
+        )
         if self.guardrail.limit is not None:
             version.set_limit(self.guardrail.limit)
         self._challenge(version)
@@ -128,7 +133,7 @@ class Monitor:
     def _mature(self, joined: Joined, clock: float) -> bool:
         waiting = joined.prediction
         version = self.versions.get(waiting.version)
-        if version is None or (waiting.stage == "shadow" and (version.stage != "shadow" or self.guardrail.feedback_loop)):
+        if version is None or (waiting.stage == "shadow" and (version.traffic.stage != "shadow" or self.guardrail.feedback_loop)):
             return False
         version.covered(waiting.stage, joined.label is not None)
         contests = [contest for contest in self.contests.values() if version.name in {contest.new, contest.old}]
@@ -167,7 +172,7 @@ class Monitor:
             return
         builder.add(loss, joined.delay, joined.prediction.at)
         wanted = self.guardrail.reference
-        if not builder.ready(wanted.events, wanted.span):
+        if not builder.ready(wanted.events, wanted.span) or not self._holds_its_own(version):
             return
         reference = builder.build(self.age)
         version.builder = type(builder)()
@@ -185,7 +190,7 @@ class Monitor:
                 healing.since is None  # once its rollback is confirmed it has gone; should it come back, `since` is withdrawn
                 and scope is not None
                 and scope.name != joined.prediction.version
-                and scope.serves(joined.prediction.at, STAGE_LEFT_AFTER)
+                and scope.traffic.serves(joined.prediction.at, STAGE_LEFT_AFTER)
             ):
                 continue  # while the harmful version serves, only its own losses can show that it does no harm any more
             changed = healing.take(joined.prediction.stage, loss, joined.prediction.at, joined.prediction.ts) or changed
@@ -193,7 +198,7 @@ class Monitor:
 
     def _test(self, version: Version, loss: float, joined: Joined, clock: float) -> bool:
         at = joined.prediction.at
-        family = "shadow" if version.stage == "shadow" else "served"
+        family = "shadow" if version.traffic.stage == "shadow" else "served"
         seconds = at - self._last_input.get(family, at)
         self._last_input[family] = max(at, self._last_input.get(family, at))
         # The time since the last input of any served version: so they share the weight of the rule by their traffic.
@@ -222,13 +227,20 @@ class Monitor:
 
     def _promote(self, version: Version) -> None:
         """Count a version as known to be good: its own reference learned, live, and nothing against it."""
-        if version.good or version.blamed or version.stage != "live" or version.alarm is not None:
+        if version.good or version.blamed or version.traffic.stage != "live" or version.alarm is not None:
             return
-        contest = self.contests.get(version.name)
-        if version.reference is None or (contest is not None and contest.decision == "worse"):
+        if version.reference is None or not self._holds_its_own(version):
             return
         version.good = True
         self.good = [name for name in self.good if name != version.name] + [version.name]
+        for other in self.versions.values():
+            if other.traffic.first_seen > version.traffic.first_seen and not other.good and other.name not in self.contests:
+                self._challenge(other)  # it came while this one was still learning what is normal
+
+    def _holds_its_own(self, version: Version) -> bool:
+        """Whether a newer version was found not to be worse than the older one, or has none to be set against."""
+        contest = self.contests.get(version.name)
+        return contest is None or contest.decision == "not_worse"
 
     # --- verdicts
 
@@ -242,20 +254,13 @@ class Monitor:
         breached = {verdict.rule for verdict in verdicts if verdict.version == name and verdict.state == "breach"}
         contest = self.contests.get(name)
         older = None if contest is None else self.versions.get(contest.old)
+        # Just after a full replacement, harm by itself says that the newer version is worse than the older one was.
+        fresh = contest is not None and contest.kind == "replacement" and contest.decision == "undecided"
         return Facts(
-            worse="version" in breached, harm="harm" in breached, older_over_limit=older is not None and older.over_limit()
+            worse="version" in breached or ("harm" in breached and fresh),
+            harm="harm" in breached,
+            older_over_limit=older is not None and older.over_limit(),
         )
-
-    def follow_guardrail(self) -> None:
-        """Set the limits anew after the guardrail file changed: that is a person's decision, so they may rise."""
-        self.age = min(self.age, self.guardrail.labels.expected_within)
-        for version in self.versions.values():
-            reference = version.reference or version.inherited
-            if reference is not None:
-                version.set_limit(self._limit(reference))
-
-    def _limit(self, reference: Reference) -> float:
-        return limit_of(reference, self.guardrail.tolerance_over(reference.mean), self.guardrail.limit)
 
     def targets(self, blamed: str) -> list[str]:
         """Give the versions known to be good that may be rolled back to, the last good one first."""

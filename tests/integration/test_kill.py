@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,17 +45,31 @@ def commands(kafka: Kafka, topics: dict[str, str]) -> list[bytes | None]:
     return [record.key for record in TopicReader(kafka).read_to_end(topics["commands"])]
 
 
+def backtests(daemon: Daemon, directory: Path) -> list[bytes]:
+    """Record what the topics hold, and judge it twice; gives what each run printed."""
+    settings, events = daemon.directory / "settings.yaml", directory / "recorded.jsonl.gz"
+    guardrail = daemon.directory / "guardrails" / "model.yaml"
+    run = [sys.executable, "-m", "daemon"]
+    subprocess.run([*run, "record", "--settings", str(settings), "--out", str(events)], check=True, timeout=120)
+    command = [*run, "backtest", "--guardrails", str(guardrail), "--events", str(events), "--json"]
+    return [subprocess.run(command, check=True, capture_output=True, timeout=120).stdout for _ in range(2)]
+
+
 def await_end(daemon: Daemon, predictions: int, seconds: float) -> None:
     """Wait until a daemon has everything and waits for more."""
     wait_for(
         f"{predictions} predictions are in the join, of {daemon.metric('watchkeeper_predictions_pending')}",
-        lambda: daemon.metric("watchkeeper_predictions_pending") >= predictions and 0 <= daemon.metric("watchkeeper_lag_seconds") < 2,
+        lambda: (
+            daemon.metric("watchkeeper_predictions_pending") >= predictions and 0 <= daemon.metric("watchkeeper_lag_seconds") < 2
+        ),
         seconds,
     )
 
 
 @pytest.mark.timeout(420)
-def test_a_daemon_that_is_killed_again_and_again_counts_everything_once(broker: Broker, running: list[Daemon], tmp_path: Path) -> None:
+def test_a_daemon_that_is_killed_again_and_again_counts_everything_once(
+    broker: Broker, running: list[Daemon], tmp_path: Path
+) -> None:
     """40,000 predictions, at least ten SIGKILLs: each label counts once, the incidents are those of a quiet run, one command goes out."""
     kafka = Kafka(bootstrap=(broker.bootstrap,))
     topics = names("kill")
@@ -83,6 +100,8 @@ def test_a_daemon_that_is_killed_again_and_again_counts_everything_once(broker: 
     wait_for("the incident is in the ledger", quiet.incidents, 30)
     quiet.stop()
 
+    first, second = backtests(quiet, tmp_path)
+    judged = json.loads(first)
     counts, expected = killed.counts(), quiet.counts()
     assert kills >= 10
     assert stopped == 0
@@ -91,11 +110,17 @@ def test_a_daemon_that_is_killed_again_and_again_counts_everything_once(broker: 
     assert (expected.predictions, expected.joined) == (traffic.count, traffic.count)
     assert killed.found() == quiet.found() == {("electricity", "new_version", "8", "page")}
     assert commands(kafka, topics) == [b"electricity"]
+    assert first == second
+    assert judged["joined"] == traffic.count
+    same = {(found["model"], found["cause"], found["version"], found["severity"]) for found in judged["incidents"]}
+    assert same == quiet.found()
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("shared", [False, True], ids=["with a store of its own", "with the same store"])
-def test_a_standby_that_takes_over_does_nothing_twice(broker: Broker, running: list[Daemon], tmp_path: Path, shared: bool) -> None:
+def test_a_standby_that_takes_over_does_nothing_twice(
+    broker: Broker, running: list[Daemon], tmp_path: Path, shared: bool
+) -> None:
     """The owner is killed after it rolled back; the standby counts everything once, finds the same and sends no second command."""
     kafka = Kafka(bootstrap=(broker.bootstrap,))
     group = f"standby-{shared}"
