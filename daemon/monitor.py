@@ -262,6 +262,17 @@ class Monitor:
             older_over_limit=older is not None and older.over_limit(),
         )
 
+    def follow_guardrail(self) -> None:
+        """Set the limits anew after the guardrail file changed: that is a person's decision, so they may rise."""
+        self.age = min(self.age, self.guardrail.labels.expected_within)
+        for version in self.versions.values():
+            reference = version.reference or version.inherited
+            if reference is not None:
+                version.set_limit(self._limit(reference))
+
+    def _limit(self, reference: Reference) -> float:
+        return limit_of(reference, self.guardrail.tolerance_over(reference.mean), self.guardrail.limit)
+
     def targets(self, blamed: str) -> list[str]:
         """Give the versions known to be good that may be rolled back to, the last good one first."""
         names = [name for name in reversed(self.good) if name != blamed]
