@@ -61,7 +61,7 @@ def record(settings: Path | None, out: Path, *, since: float | None, until: floa
             progress.update(bar, advance=len(batch), total=history.total)
             while history.news:
                 event = history.news.pop(0)
-                log.warning(event.kind, message=event.message, **event.details)
+                log.warning("reading_disturbed", kind=event.kind, message=event.message, **event.details)
     typer.echo(f"{out}: {lines}", err=True)
     return OK
 
