@@ -24,6 +24,9 @@ from detectors.base import State, checked, dumps, loads
 LARGEST: Final = 1e100
 #: Events between two notes of the windows' sums.
 SNAPSHOT: Final = 64
+#: Values in a new window from which its mean is taken for the present one. What ADWIN kept at the change still held some of
+#: the old values, which makes a change look smaller than it is.
+YOUNG: Final = 16
 #: Snapshots without a value after which a feature gives its place to a new one, when there is no other place.
 IDLE: Final = 160
 #: Changes kept a feature.
@@ -107,7 +110,7 @@ class _Series:
 
     def present(self) -> float:
         """The present mean: of the window, or what the last change led to while the window is young."""
-        if self.changes and self.adwin.width < SNAPSHOT:
+        if self.changes and self.adwin.width < YOUNG:
             return self.changes[-1][3]
         return self.adwin.estimation
 
