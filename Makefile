@@ -14,7 +14,7 @@ CODE := daemon detectors alerting tests
 # More words for pytest: `make test ARGS='-k join'`.
 ARGS ?=
 
-.PHONY: help install demo test lint types contracts pytest unit bench format lock docs clean
+.PHONY: help install demo test lint types contracts pytest unit statistics bench format lock docs clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -50,7 +50,10 @@ contracts: install
 	@PYTHONPATH=. $(BIN)/lint-imports --no-logo
 
 pytest: install
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -m 'not statistics and not corpus' $(ARGS)
+
+statistics: install  ## the long simulations that hold the error rates (minutes)
+	$(BIN)/python -m pytest -m statistics $(ARGS)
 
 unit: install  ## only the quick tests: no broker, no simulations
 	$(BIN)/python -m pytest -q -m 'not integration and not statistics and not corpus' $(ARGS)
