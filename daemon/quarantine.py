@@ -54,6 +54,7 @@ class Letter:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     timestamp: int | None
+    alone: bool = False  # to be sent by itself: it was in a batch that was refused, for the sake of one of its letters
     plain: bool = False
 
     @classmethod
@@ -86,8 +87,13 @@ class Letter:
             value=self.value[:KEPT] if self.value is not None else None,
             headers=(*(self.headers if fits else ours), cut),
             timestamp=None,
+            alone=True,
             plain=True,
         )
+
+    def after_refusal(self) -> Letter:
+        """What to try next when the broker refused the batch that this letter was in."""
+        return self.as_plain() if self.alone else replace(self, alone=True)
 
 
 class DeadLetters:
@@ -120,11 +126,10 @@ class DeadLetters:
             WireError: it is not; what is not safe still waits for the next call.
         """
         while self._waiting:
-            unfit = self._deliver(self._waiting, timeout)
-            hopeless = next((why for letter, why in unfit if letter.plain), None)
-            self._waiting = [letter if letter.plain else letter.as_plain() for letter, _ in unfit]
-            if hopeless is not None:
-                raise hopeless  # not even the plain form: somebody has set a limit that no dead letter can meet
+            group = [letter for letter in self._waiting if not letter.alone] or self._waiting[:1]
+            again = self._deliver(group, timeout)
+            done = set(map(id, group))
+            self._waiting = [letter for letter in self._waiting if id(letter) not in done] + again
         self._bytes = 0
 
     def close(self) -> None:
@@ -133,9 +138,13 @@ class DeadLetters:
         if sink is not None:
             sink.close()
 
-    def _deliver(self, letters: Sequence[Letter], timeout: float) -> list[tuple[Letter, Unfit]]:
-        """Send letters; gives those that are unfit. Raises WireError: then none of them may be safe."""
-        unfit: list[tuple[Letter, Unfit]] = []
+    def _deliver(self, letters: Sequence[Letter], timeout: float) -> list[Letter]:
+        """Send letters; gives what to send in place of those that were refused.
+
+        Raises:
+            WireError: it is not known which of them are safe, or even the plain form of one was refused.
+        """
+        again: list[Letter] = []
         sent: list[Letter] = []
         try:
             if self._sink is None:
@@ -143,16 +152,22 @@ class DeadLetters:
             for letter in letters:
                 try:
                     self._sink.send(self._topic, letter.key, letter.value, letter.headers, letter.timestamp)
-                except Unfit as why:
-                    unfit.append((letter, why))
+                except Unfit:
+                    if letter.plain:
+                        raise
+                    again.append(letter.as_plain())
                 else:
                     sent.append(letter)
-            outcomes = self._sink.outcomes(timeout)
+            for letter, unfit in zip(sent, self._sink.outcomes(timeout), strict=True):
+                if unfit is not None:
+                    self.close()  # a producer that was refused once refuses everything that follows
+                    if letter.plain:
+                        raise unfit
+                    again.append(letter.after_refusal())
         except WireError:
             self.close()
             raise
-        unfit += [(letter, why) for letter, why in zip(sent, outcomes, strict=True) if why is not None]
-        return unfit
+        return again
 
 
 class BadEventLimit:

@@ -53,9 +53,9 @@ class Preparation:
             ]
         lacking = [name for name in missing if name in needed]
         if lacking:
-            what, which = ("topic", "it") if len(lacking) == 1 else ("topics", "them")
+            what, which = ("is no topic", "it") if len(lacking) == 1 else ("are no topics", "them")
             raise CannotStart(
-                f"there is no {what} {', '.join(lacking)} on {', '.join(self._kafka.bootstrap)}: create {which}, correct "
+                f"there {what} {', '.join(lacking)} on {', '.join(self._kafka.bootstrap)}: create {which}, correct "
                 f"kafka.topics in the settings, or set kafka.create_topics: true"
             )
         # Not every model has a product metric; the topic is read as soon as it is there.

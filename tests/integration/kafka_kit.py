@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from daemon.records import Partition, Record, Source
+from daemon.records import Partition, Record, Source, SourceEvent
 from daemon.source import KafkaSource
 from daemon.wire import Admin, Producer
 from tests.servers import Broker
@@ -59,10 +59,10 @@ class Kit:
         self._name = name
         self._sources: list[KafkaSource] = []
 
-    def topic(self, name: str, partitions: int = 1, **config: str) -> str:
-        """Make a topic that keeps everything, whatever its timestamps say; `retention_ms` for `retention.ms`."""
+    def topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        """Make a topic that keeps everything, whatever its timestamps say, unless `config` says otherwise."""
         topic = f"{name}-{self._name}"
-        wanted = {"retention.ms": "-1"} | {key.replace("_", "."): value for key, value in config.items()}
+        wanted = {"retention.ms": "-1"} | dict(config or {})
         admin = Admin(self.settings)
         try:
             admin.create(topic, partitions, wanted)
@@ -85,9 +85,11 @@ class Kit:
         finally:
             producer.close()
 
-    def source(self, *topics: str, **settings: object) -> KafkaSource:
+    def source(
+        self, *topics: str, prepare: Callable[[], list[SourceEvent]] = list, start: str = "earliest", max_poll_records: int = 500
+    ) -> KafkaSource:
         """A source over the topics in this test's group, closed at the end of the test."""
-        source = KafkaSource(replace(self.settings, **settings), topics)  # type: ignore[arg-type]  # checked at run time
+        source = KafkaSource(replace(self.settings, start=start, max_poll_records=max_poll_records), topics, prepare)
         self._sources.append(source)
         return source
 

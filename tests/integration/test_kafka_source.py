@@ -56,7 +56,7 @@ def test_any_bytes_are_read(kit: Kit) -> None:
 
 def test_a_value_of_ten_megabytes_is_read_and_so_is_what_follows(kit: Kit) -> None:
     """A record larger than every fetch limit does not stop its partition."""
-    topic = kit.topic("events", max_message_bytes="20000000")
+    topic = kit.topic("events", config={"max.message.bytes": "20000000"})
     kit.produce(topic, [b"a", b"x" * 10_000_000, b"b"], batches=3)
 
     records = read(kit.source(topic), 3)
@@ -161,7 +161,7 @@ def test_records_that_the_retention_took_are_reported_and_reading_goes_on(kit: K
     """Behind our own offset there is a hole: it is said how large, and the first record after it is read."""
     if not kit.broker.is_apache:
         pytest.skip("the embedded broker has no retention")
-    topic = kit.topic("events", retention_ms="1000")
+    topic = kit.topic("events", config={"retention.ms": "1000"})
     kit.produce(topic, [Sent(value, T0) for value in numbers(0, 10)])
     source = kit.source(topic)
     assigned(source)

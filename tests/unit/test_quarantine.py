@@ -15,6 +15,10 @@ from daemon.records import StoredRecord
 RECORD = StoredRecord("predictions", 3, 42, 1_700_000_000_123, b"key", b"{", (("trace", b"1"), ("null", None)))
 
 
+#: A timestamp that some sinks take for the future.
+LATE = 2_000_000_000_000
+
+
 class Sent(StoredRecord):
     """What a sink was given: topic, no partition, number, timestamp, key, value, headers."""
 
@@ -50,13 +54,14 @@ class FakeSink:
         self._buffered.append(Sent(topic, 0, 0, -1 if timestamp is None else timestamp, key, value, tuple(headers)))
 
     def outcomes(self, timeout: float) -> list[Unfit | None]:
-        """Refuse what a broker would refuse."""
+        """Refuse what a broker would refuse: a whole batch for the sake of one record."""
         if self.away:
             raise BrokerAway("no answer")
         buffered, self._buffered = self._buffered, []
-        unfit = [not self.timestamps and record.timestamp >= 0 for record in buffered]
-        self.safe += [record for record, bad in zip(buffered, unfit, strict=True) if not bad]
-        return [Unfit("timestamp") if bad else None for bad in unfit]
+        bad = not self.timestamps and any(record.timestamp > LATE for record in buffered)
+        if not bad:
+            self.safe += buffered
+        return [Unfit("timestamp") if bad else None for _ in buffered]
 
     def close(self) -> None:
         """Forget what was not flushed."""
@@ -103,12 +108,12 @@ def test_a_record_with_nothing_in_it_can_be_sent() -> None:
 def test_what_is_unfit_goes_in_its_plain_form(sink: FakeSink) -> None:
     """Cut off, and said so; the source offset still leads to the whole."""
     quarantine = letters(sink)
-    quarantine.reject(RECORD._replace(value=b"x" * 100_000), "too_large", "too large")
+    quarantine.reject(RECORD._replace(value=b"x" * 100_000, timestamp=LATE + 1), "too_large", "too large")
     quarantine.flush()
 
     (sent,) = sink.safe
-    assert sent.value == b"x" * KEPT
-    assert (sent.header("truncated"), sent.header("offset"), sent.header("timestamp")) == ("100000", "42", "1700000000123")
+    assert (sent.value, sent.timestamp) == (b"x" * KEPT, -1)
+    assert (sent.header("truncated"), sent.header("offset"), sent.header("timestamp")) == ("100000", "42", str(LATE + 1))
 
 
 def test_fit_letters_beside_an_unfit_one_stay_as_they_are() -> None:
@@ -123,11 +128,23 @@ def test_fit_letters_beside_an_unfit_one_stay_as_they_are() -> None:
     assert [sent.timestamp >= 0 for sent in sink.safe] == [True, False]
 
 
+def test_letters_that_were_refused_for_the_sake_of_another_stay_as_they_are() -> None:
+    """A broker refuses whole batches: each letter of one is tried by itself before it is cut."""
+    sink = FakeSink(timestamps=False)
+    quarantine = letters(sink)
+    for timestamp in (1, LATE + 1, 2):
+        quarantine.reject(RECORD._replace(timestamp=timestamp), "not_json", "not JSON")
+    quarantine.flush()
+
+    assert sorted(sent.timestamp for sent in sink.safe) == [-1, 1, 2]
+    assert sink.closed == 2  # once for the batch, once for the one letter by itself
+
+
 def test_huge_headers_are_left_out_of_the_plain_form() -> None:
     """They may be what made the record too large."""
     sink = FakeSink(timestamps=False)
     quarantine = letters(sink)
-    quarantine.reject(RECORD._replace(headers=(("h", b"x" * KEPT),)), "not_json", "not JSON")
+    quarantine.reject(RECORD._replace(timestamp=LATE + 1, headers=(("h", b"x" * KEPT),)), "not_json", "not JSON")
     quarantine.flush()
 
     assert "h" not in dict(sink.safe[0].headers)
