@@ -111,8 +111,8 @@ def _begin(settings: SourceSettings, partitions: Sequence[Partition], since: flo
         begin = consumer.beginning_offsets(partitions)
         if since is None:
             return begin
-        ends, found = consumer.end_offsets(partitions), consumer.offsets_since(partitions, since)
+        ends, found = consumer.end_offsets(partitions), consumer.offsets_since(partitions, round(since * 1000))
     finally:
         consumer.close()
-    later = {partition: ends[partition] if offset is None else offset for partition, offset in found.items()}
+    later = {partition: ends[partition] if at is None else at.offset for partition, at in found.items()}
     return {partition: max(first, later[partition]) for partition, first in begin.items()}

@@ -172,7 +172,12 @@ class Consumer:
         """The offset after the last record of each (the embedded broker tells its last batch's first). Raises as above."""
         return self._ask(self._kafka.end_offsets, partitions, timeout)
 
-    def _ask(self, question: Any, partitions: Iterable[Partition], timeout: float) -> dict[Partition, int]:
+    def offsets_since(self, partitions: Iterable[Partition], since_ms: int) -> dict[Partition, Any]:
+        """The first `offset` of each from epoch milliseconds on, None without one (the embedded broker: 0). Raises as above."""
+        lookup = self._kafka.offsets_for_times
+        return self._ask(lambda each, timeout_ms: lookup(dict.fromkeys(each, since_ms), timeout_ms), partitions, REQUEST_TIMEOUT)
+
+    def _ask(self, question: Any, partitions: Iterable[Partition], timeout: float) -> dict[Partition, Any]:
         with _mapped("ask for offsets"):
             return dict(question([TopicPartition(*each) for each in partitions], timeout_ms=_milliseconds(timeout)))
 
