@@ -64,7 +64,7 @@ class Finding:
     """What the policy found: the evidence that opens an incident.
 
     `onset` is the event time at which the harm is thought to have begun (None: when it was found). `numbers` are the figures
-    behind the verdict, `features` the columns that moved, as `{"name", "effect", "what"}`, by size of effect, `examples` ids of
+    behind the verdict, `offsets` how far each partition ("topic-0") had been read, `features` the columns that moved, as `{"name", "effect", "what"}`, by size of effect, `examples` ids of
     predictions to look at.
     """
 
@@ -80,6 +80,7 @@ class Finding:
     numbers: Mapping[str, float | None] = field(default_factory=dict)
     features: Sequence[Mapping[str, Any]] = ()
     examples: tuple[str, ...] = ()
+    offsets: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ class Incident:
     examples: tuple[str, ...] = ()
     labels_to_alarm: int = 0
     numbers: dict[str, float | None] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
     owner: str = ""
     runbook: str = ""
     why: str = ""
@@ -164,6 +166,7 @@ def open_incident(finding: Finding, terms: Terms, *, ordinal: int, at: float) ->
         examples=finding.examples,
         labels_to_alarm=finding.labels_to_alarm,
         numbers=plain(finding.numbers),
+        offsets=dict(finding.offsets),
         guardrail_version=terms.version,
         guardrail_digest=terms.digest,
         owner=terms.owner,

@@ -82,7 +82,7 @@ class Backtest:
             task.observe(event)
             if number % SAVE_EVERY == 0:
                 self._drain()
-                task.checkpoint({})
+                task.checkpoint()
         if until is not None and task.clock is not None:
             task.advance(until)
         task.settle()

@@ -9,6 +9,7 @@ from typing import Any
 from alerting import incidents
 from alerting.incidents import Incident
 from daemon.healing import Healing
+from daemon.records import Partition
 
 
 @dataclass
@@ -65,3 +66,4 @@ class Context:
     live: bool  # not far behind: what is decided now is still true of the world
     breaking: int  # other models with a page in the last minutes
     generation: int
+    offsets: Mapping[Partition, int] = field(default_factory=dict)  # how far the topics had been read: where a replay ends

@@ -104,7 +104,6 @@ class Loop:
         self.lease = lease
         self._every = checkpoint_every
         self._largest = largest
-        self._offsets: dict[Partition, int] = {}
         self._submitted: set[str] = set()
         self._events = 0
         self._saved = 0.0
@@ -149,6 +148,7 @@ class Loop:
 
     def _take(self, task: Task, record: Record, wall: float, turn: Turn) -> None:
         turn.read[record.topic] += 1
+        task.offsets[(record.topic, record.partition)] = record.offset + 1
         # A producer's clock may be wrong; ours decides what the future is, or one record could move the clock to next year.
         arrival = min(record.timestamp / 1000, wall) if record.timestamp > 0 else wall
         try:
@@ -158,12 +158,11 @@ class Loop:
             self.dead_letters.reject(record, rejected.reason, str(rejected))
         else:
             task.observe(event)
-        self._offsets[(record.topic, record.partition)] = record.offset + 1
 
     def checkpoint(self, task: Task, monotonic: float) -> None:
         """Save; see the module's text for the order."""
         self.dead_letters.flush()
-        task.checkpoint(self._offsets)
+        task.checkpoint()
         self._saved, self._events = monotonic, 0
         if self.source.commit(task.offsets):
             self.lease.renew(task.generation, monotonic)
@@ -196,14 +195,13 @@ class Loop:
                 self.waits_for = "the store or the journal; see the log"
                 return
             self.task.live = False  # until it is known how far behind it is
-            self._offsets = dict(self.task.offsets)
             log.info("assigned", generation=assignment.generation, partitions=len(assignment.partitions))
         else:
             self._hear(self.task)
             self.task.restamp(assignment.generation)
             log.info("assigned_again", generation=assignment.generation)
         self._submitted = set()
-        self.source.seek(self._offsets)
+        self.source.seek(self.task.offsets)
         self.checkpoint(self.task, monotonic)
 
     def release(self) -> None:
@@ -213,7 +211,7 @@ class Loop:
         self.lease.end()
         self.task.store.close()
         self.task = None
-        self._offsets, self._submitted = {}, set()
+        self._submitted = set()
         log.info("released")
 
     def stop(self, monotonic: float) -> None:

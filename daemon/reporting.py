@@ -10,11 +10,15 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 if TYPE_CHECKING:
     from daemon.join import Counts
     from daemon.loop import Turn
     from daemon.task import Task, Watched
     from daemon.telemetry import Telemetry
+
+log = structlog.get_logger()
 
 #: Rolling metrics are worked out from a thousand labels: often enough for a scrape (seconds).
 DETAILS_EVERY: Final = 10.0
@@ -113,7 +117,7 @@ class Reporter:
             (("outcome",), watched.outcomes),
         ]
         for version in watched.monitor.versions.values():
-            found += [(("prediction", version.name, stage), n) for stage, n in version.predictions.items()]
+            found += [(("prediction", version.name, stage), n) for stage, n in version.traffic.predictions.items()]
             for stage, (labelled, unlabelled) in version.matured.items():
                 found += [(("labelled", version.name, stage), labelled), (("unlabelled", version.name, stage), unlabelled)]
         return found
@@ -162,7 +166,7 @@ class Reporter:
             if reference is not None:
                 telemetry.reference_loss(name, version.name, reference.mean)
             if version.last:
-                telemetry.mean_loss(name, version.name, version.stage, version.mean())
+                telemetry.mean_loss(name, version.name, version.traffic.stage, version.mean())
                 if self._detailed:
                     telemetry.performance(name, version.name, version.performance.values())
         for verdict in watched.verdicts:
@@ -180,4 +184,17 @@ class Reporter:
         for identity in cases.keys() - self._opened.setdefault(name, set()):
             incident = cases[identity].incident
             self.telemetry.incident_opened(name, incident.cause, incident.severity)
+            log.warning(
+                "incident_opened",
+                model=name,
+                incident=identity,
+                cause=incident.cause,
+                version=incident.version,
+                severity=incident.severity,
+                reason=incident.reason,
+                guardrail=f"{incident.guardrail_version} ({incident.guardrail_digest})",
+                offsets=incident.offsets,
+            )
+        for identity in self._opened[name] - cases.keys():
+            log.info("incident_resolved", model=name, incident=identity)
         self._opened[name] = set(cases)

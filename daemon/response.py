@@ -133,6 +133,7 @@ class Response:
             labels_to_alarm=first.labels,
             numbers=dict(first.numbers),
             features=moved,
+            offsets={f"{topic}-{partition}": offset for (topic, partition), offset in sorted(context.offsets.items())},
             examples=monitor.versions[first.version].examples(onset),
         )
         name = f"{cause.name}/{first.version}"
@@ -152,7 +153,7 @@ class Response:
     def _healing(self, incident: Incident) -> Healing:
         version = self.monitor.versions[incident.version or ""]
         limit = version.harm.limit if version.harm is not None else 1.0
-        return Healing(limit, version.stage == "shadow", version.name if incident.cause == "new_version" else "")
+        return Healing(limit, version.traffic.stage == "shadow", version.name if incident.cause == "new_version" else "")
 
     # --- what follows
 
@@ -179,7 +180,7 @@ class Response:
         situation = Situation(
             blamed=blamed,
             labels=contest.labels,
-            serves=version.serves(context.now, self.monitor.age + BREAKER_WINDOW),
+            serves=version.traffic.serves(context.now, self.monitor.age + BREAKER_WINDOW),
             rolled_back=version.blamed,
             targets=self.monitor.targets(blamed),
             unfit=frozenset(
@@ -216,10 +217,10 @@ class Response:
         settings, incident, now = self.guardrail.respond.rollback, case.incident, context.now
         blamed = self.monitor.versions.get(incident.version or "")
         target = self.monitor.versions.get(rollback.target)
-        gone = blamed is None or not blamed.serves(now, TICK)
+        gone = blamed is None or not blamed.traffic.serves(now, TICK)
         # The end of all traffic proves nothing: the target must have served after the blamed version's last prediction.
-        last = max(rollback.at, blamed.seen_served() if blamed is not None else 0.0)
-        back = target is not None and target.seen.get("live", 0.0) > last
+        last = max(rollback.at, blamed.traffic.last_served if blamed is not None else 0.0)
+        back = target is not None and target.traffic.seen.get("live", 0.0) > last
         if now > rollback.at and gone and back:
             rollback.confirmed = now
             action = Action(kind="rollback_confirmed", at=now, target=rollback.target)
@@ -237,7 +238,7 @@ class Response:
     def _check_help(self, case: Case, rollback: Rollback, context: Context) -> None:
         """Page when the rollback does not last, or does not help: then it was not the version."""
         blamed = self.monitor.versions.get(case.incident.version or "")
-        if rollback.confirmed is not None and blamed is not None and blamed.seen_served() > rollback.confirmed:
+        if rollback.confirmed is not None and blamed is not None and blamed.traffic.last_served > rollback.confirmed:
             reason = f"version {blamed.name} serves again after the rollback was confirmed"
             rollback.confirmed, rollback.overdue = None, True
             case.healing.withdraw()

@@ -146,7 +146,7 @@ class Task:
         self.generation = generation
         self.live = True
         self.clock: float | None = None
-        self.offsets: Offsets = {}
+        self.offsets: Offsets = {}  # the next one of each partition; whoever hands events in keeps it
         self.unmonitored = 0
         self.outbox: dict[str, Intent] = {}
         self._done = done
@@ -197,7 +197,7 @@ class Task:
             for other in self.models.values()
             if other is not watched and other.response.last_page is not None and now - other.response.last_page < BREAKER_WINDOW
         )
-        return Context(now, self.live, breaking, self.generation)
+        return Context(now, self.live, breaking, self.generation, self.offsets)
 
     # --- the outbox
 
@@ -253,9 +253,8 @@ class Task:
 
     # --- the checkpoint
 
-    def checkpoint(self, offsets: Mapping[tuple[str, int], int]) -> None:
+    def checkpoint(self) -> None:
         """Write everything since the last one in one atomic batch: joins, monitors, cases, outbox, clock and offsets."""
-        self.offsets.update(offsets)
         for name, watched in self.models.items():
             if watched.dirty:
                 watched.join.save()
