@@ -31,7 +31,7 @@ RANGES: Final = 10
 class Sink:
     """A producer whose records are all accounted for. Not thread-safe.
 
-    After an error make another one, after an Unfit too: kafka-python 3.0.12 fails whatever follows a refused batch like the batch.
+    After an error make another one, after an Unfit too: kafka-python 3.0.12 fails whatever follows a refused batch like it.
     """
 
     def __init__(self, connection: Connection) -> None:
