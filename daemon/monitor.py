@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 #: Versions kept; those not seen for the longest time are forgotten first.
 VERSIONS: Final = 50
-#: The drift detectors are evidence, never an alarm: of a model with many predictions they see every fourth one.
-DRIFT_ALL: Final = 2_000
+#: The drift detectors are evidence, never an alarm: of a model that predicted `DRIFT_SPAN` times in less than `DRIFT_BUSY` seconds
+#: they see one prediction in `DRIFT_STRIDE`.
+DRIFT_SPAN: Final = 1_000
+DRIFT_BUSY: Final = 20.0
 DRIFT_STRIDE: Final = 4
 #: A stage counts as left when nothing came in it for this long, seconds.
 STAGE_LEFT_AFTER: Final = 600.0
@@ -74,7 +76,7 @@ class Monitor:
         self._last_input: dict[str, float] = {}  # "served" or "shadow" -> clock of the last tested prediction
         self._last_test: dict[str, float] = {}  # kind of trial -> event time at which the last one began
         self._learned = False
-        self._arrived = 0
+        self._arrived, self._stride, self._span_began = 0, 1, 0.0
 
     # --- arrival
 
@@ -90,9 +92,16 @@ class Monitor:
         if afresh or came_back:
             self._challenge(version)
         if event.stage != "shadow":
-            self._arrived += 1
-            if self._arrived <= DRIFT_ALL or not self._arrived % DRIFT_STRIDE:
-                self.drift.update(event.features, event.score, event.ts)
+            self._sample(event)
+
+    def _sample(self, event: Prediction) -> None:
+        """Show a prediction to the drift detectors; of a busy model every fourth one."""
+        self._arrived += 1
+        if self._arrived % DRIFT_SPAN == 0:
+            self._stride = DRIFT_STRIDE if event.at - self._span_began < DRIFT_BUSY else 1
+            self._span_began = event.at
+        if self._arrived % self._stride == 0:
+            self.drift.update(event.features, event.score, event.ts)
 
     def _meet(self, name: str, at: float) -> Version:
         if len(self.versions) >= VERSIONS:
@@ -302,7 +311,7 @@ class Monitor:
             "good": self.good,
             "age": self.age,
             "learned": self._learned,
-            "arrived": self._arrived,
+            "sampling": [self._arrived, self._stride, self._span_began],
             "last_input": self._last_input,
             "last_test": self._last_test,
             "drift": self.drift.to_state(),
@@ -316,6 +325,7 @@ class Monitor:
             self.versions[name] = Version.from_state(name, saved, performance)
         self.contests = {saved["new"]: Contest.from_state(saved) for saved in state["contests"]}
         self.good = list(state["good"])
-        self.age, self._learned, self._arrived = state["age"], state["learned"], state["arrived"]
+        self.age, self._learned = state["age"], state["learned"]
+        self._arrived, self._stride, self._span_began = state["sampling"]
         self._last_input, self._last_test = dict(state["last_input"]), dict(state["last_test"])
         self.drift = FeatureDrift.from_state(state["drift"]) or FeatureDrift()
