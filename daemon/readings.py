@@ -30,9 +30,9 @@ def readings(monitor: Monitored) -> Iterator[HarmReading | VersionReading]:
     harm, contest = guardrail.severity_of("harm"), guardrail.severity_of("version")
     for version in monitor.versions.values():
         if harm != "off":
-            yield _harm(monitor, version, _at_most_ticket(harm, version.stage))
+            yield _harm(monitor, version, _at_most_ticket(harm, version.traffic.stage))
         if contest != "off" and (version.name in monitor.contests or not version.good):
-            yield _version(monitor, version, _at_most_ticket(contest, version.stage))
+            yield _version(monitor, version, _at_most_ticket(contest, version.traffic.stage))
 
 
 def _harm(monitor: Monitored, version: Version, severity: str) -> HarmReading:
@@ -42,10 +42,10 @@ def _harm(monitor: Monitored, version: Version, severity: str) -> HarmReading:
         version=version.name,
         severity=severity,
         measure=monitor.measure,
-        last_seen=version.last_seen,
+        last_seen=version.traffic.last_seen,
         age=monitor.age,
-        gap=version.gap(),
-        hidden=version.stage == "shadow" and guardrail.feedback_loop,
+        gap=version.traffic.gap,
+        hidden=version.traffic.stage == "shadow" and guardrail.feedback_loop,
         limit=None if version.harm is None or version.too_dependent else version.harm.limit,
         reference=None if reference is None else reference.mean,
         learned=version.builder.n,
@@ -68,10 +68,10 @@ def _version(monitor: Monitored, version: Version, severity: str) -> VersionRead
         version=version.name,
         severity=severity,
         measure=monitor.measure,
-        last_seen=version.last_seen,
+        last_seen=version.traffic.last_seen,
         age=monitor.age,
-        gap=version.gap(),
-        hidden=version.stage == "shadow" and guardrail.feedback_loop,
+        gap=version.traffic.gap,
+        hidden=version.traffic.stage == "shadow" and guardrail.feedback_loop,
         older=None if contest is None else contest.old,
         kind="" if contest is None else contest.kind,
         decision="undecided" if contest is None else contest.decision,

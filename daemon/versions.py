@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from daemon.traffic import Traffic
 from detectors.bounds import Blocks, lower_bound
 from detectors.performance import RollingPerformance
 from detectors.reference import RecentLosses, Reference, ReferenceBuilder
@@ -28,12 +29,8 @@ SUDDEN_SHARE: Final = 0.5
 EXAMPLES: Final = 10
 #: Of the reference's coverage; below it the labels that come are no fair sample of those that should.
 COVERAGE_SHARE: Final = 0.8
-#: Mean gaps between predictions without one, from which on a version's traffic counts as gone.
-GAPS: Final = 10
 #: Losses from which an example counts as an error.
 ERROR_FROM: Final = 0.5
-
-_STAGES: Final = ("shadow", "canary", "live")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +48,14 @@ class Version:
 
     Args:
         name: the version.
-        first_seen: clock of its first prediction, epoch seconds.
+        traffic: its predictions.
         performance: its rolling metrics.
     """
 
-    def __init__(self, name: str, first_seen: float, performance: RollingPerformance) -> None:
+    def __init__(self, name: str, traffic: Traffic, performance: RollingPerformance) -> None:
         self.name = name
-        self.first_seen = first_seen
+        self.traffic = traffic
         self.performance = performance
-        self.stage = ""
-        self.seen: dict[str, float] = {}  # stage -> clock of the last prediction
-        self.predictions: dict[str, int] = {}
-        self.since: dict[str, float] = {}  # stage -> clock of the first prediction
         self.builder = ReferenceBuilder()
         self.reference: Reference | None = None
         self.inherited: Reference | None = None
@@ -82,42 +75,6 @@ class Version:
         self.others: deque[tuple[float, str]] = deque(maxlen=EXAMPLES)
         self._blocks = Blocks(1)
         self._held = 0.0  # budget of the losses in the open block
-
-    @property
-    def last_seen(self) -> float:
-        """Clock of the last prediction in any stage, epoch seconds."""
-        return max(self.seen.values(), default=self.first_seen)
-
-    def see(self, stage: str, at: float, gone_after: float) -> bool:
-        """Note a prediction; True when the version rose to a stage that is judged afresh (a shadow that goes live)."""
-        self.since.setdefault(stage, at)
-        self.seen[stage] = max(at, self.seen.get(stage, at))
-        self.predictions[stage] = self.predictions.get(stage, 0) + 1
-        if stage == self.stage:
-            return False
-        served = self.seen_served()
-        if stage == "shadow" and self.stage and at - served < gone_after:
-            return False  # it also serves: that is what counts
-        afresh = (self.stage == "shadow") != (stage == "shadow") and bool(self.stage)
-        if not self.stage or afresh or _STAGES.index(stage) > _STAGES.index(self.stage) or at - served >= gone_after:
-            self.stage = stage
-        if afresh:
-            self.clear()
-        return afresh
-
-    def gap(self) -> float:
-        """Give the mean seconds between two predictions of its present stage."""
-        count = self.predictions.get(self.stage, 0)
-        return (self.seen[self.stage] - self.since[self.stage]) / (count - 1) if count > 1 else 0.0
-
-    def serves(self, now: float, least: float) -> bool:
-        """Whether users get its predictions: a live or canary one came in the last `least` seconds, or 10 of its mean gaps."""
-        within = max(least, GAPS * self.gap())
-        return any(now - self.seen[stage] <= within for stage in ("live", "canary") if stage in self.seen)
-
-    def seen_served(self) -> float:
-        """Clock of its last live or canary prediction; 0 when there was none."""
-        return max(self.seen.get("live", 0.0), self.seen.get("canary", 0.0))
 
     def covered(self, stage: str, labelled: bool) -> None:
         """Note whether a prediction had its label at the fixed age."""
@@ -249,11 +206,7 @@ class Version:
         """Give everything but the rolling metrics as plain data."""
         return {
             "v": 1,
-            "first_seen": self.first_seen,
-            "stage": self.stage,
-            "seen": self.seen,
-            "predictions": self.predictions,
-            "since": self.since,
+            "traffic": self.traffic.to_state(),
             "builder": self.builder.to_state(),
             "reference": None if self.reference is None else self.reference.to_state(),
             "inherited": None if self.inherited is None else self.inherited.to_state(),
@@ -277,9 +230,7 @@ class Version:
     @classmethod
     def from_state(cls, name: str, state: Mapping[str, Any], performance: RollingPerformance) -> Version:
         """Rebuild what `to_state` described."""
-        version = cls(name, state["first_seen"], performance)
-        version.stage, version.seen, version.predictions = state["stage"], dict(state["seen"]), dict(state["predictions"])
-        version.since = dict(state["since"])
+        version = cls(name, Traffic.from_state(state["traffic"]), performance)
         version.builder = ReferenceBuilder.from_state(state["builder"])
         version.reference = None if state["reference"] is None else Reference.from_state(state["reference"])
         version.inherited = None if state["inherited"] is None else Reference.from_state(state["inherited"])

@@ -24,6 +24,7 @@ from daemon.guardrails import load
 from tests import servers
 from tests.benchmarks import detectors as detector_costs
 from tests.benchmarks.broker_tools import make_topics, produce, read_bare
+from tests.benchmarks.detectors import say
 from tests.servers.broker import free_port
 
 FEATURES: Final = 20
@@ -99,7 +100,7 @@ def settings(directory: Path, bootstrap: str, prefix: str) -> tuple[Path, str]:
 def metrics(address: str) -> dict[str, float]:
     """Give the daemon's metrics, by their full names; {} while it does not answer."""
     try:
-        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:  # our own process
+        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:  # noqa: S310  # our own process
             lines = answer.read().decode().splitlines()
     except OSError:
         return {}
@@ -148,7 +149,7 @@ def compare(count: int, directory: Path, broker: servers.Broker) -> None:
     make_topics(broker.bootstrap, "speed")
     produce(broker.bootstrap, ((topics[kind], value, at) for kind, value, at in stream))
     size = sum(len(value) for _, value, _ in stream) / len(stream)
-    print(f"{len(stream):,} events of {size:.0f} bytes on average, {FEATURES} features, labels after 5 s, {broker.name}")
+    say(f"{len(stream):,} events of {size:.0f} bytes on average, {FEATURES} features, labels after 5 s, {broker.name}")
     rates: dict[str, float] = {}
     rates["bare poll()"] = len(stream) / read_bare(broker.bootstrap, list(topics.values()), len(stream))
     script = [
@@ -169,8 +170,8 @@ def compare(count: int, directory: Path, broker: servers.Broker) -> None:
     rates["backtest"] = len(stream) / (time.perf_counter() - began)
     for name, rate in rates.items():
         of_script, of_bare = rate / rates["user's script"], rate / rates["bare poll()"]
-        print(f"  {name:14} {rate:>10,.0f} events/s   {of_script:5.2f} of the script   {of_bare:5.2f} of the bare loop")
-    print(f"  daemon's peak memory: {peak / 2**20:.0f} MiB")
+        say(f"  {name:14} {rate:>10,.0f} events/s   {of_script:5.2f} of the script   {of_bare:5.2f} of the bare loop")
+    say(f"  daemon's peak memory: {peak / 2**20:.0f} MiB")
 
 
 def memory(count: int, directory: Path, broker: servers.Broker) -> None:
@@ -181,7 +182,7 @@ def memory(count: int, directory: Path, broker: servers.Broker) -> None:
         (("memory-predictions", value, at) for _, value, at in events(count, time.time() - 1800, labelled=False)),
     )
     rate, peak = run_daemon(directory / "memory", broker.bootstrap, "memory", count)
-    print(f"{count:,} predictions without a label: peak memory {peak / 2**20:.0f} MiB, {rate:,.0f} events/s")
+    say(f"{count:,} predictions without a label: peak memory {peak / 2**20:.0f} MiB, {rate:,.0f} events/s")
 
 
 def main() -> None:
@@ -190,7 +191,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=150_000, help="predictions to compare with (each has a label too)")
     parser.add_argument("--pending", type=int, default=1_000_000, help="pending predictions of the memory run; 0 leaves it out")
     chosen = parser.parse_args()
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    say(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
     detector_costs.report()
     broker = servers.choose()
     try:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 
 from detectors.drift import FeatureDrift
 from detectors.sequential import EDetector
 
 UPDATES = 200_000
+
+
+def say(line: str) -> None:
+    """Print a line now, also into a pipe."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def report() -> None:
@@ -19,10 +26,10 @@ def report() -> None:
     began = time.perf_counter()
     for loss in losses:
         detector.update(loss, 1e-9)
-    print(f"e-detector: {(time.perf_counter() - began) / UPDATES * 1e6:.2f} us an update")
+    say(f"e-detector: {(time.perf_counter() - began) / UPDATES * 1e6:.2f} us an update")
     rows = [{f"feature_{number}": chance.random() for number in range(20)} for _ in range(UPDATES // 10)]
     drift = FeatureDrift()
     began = time.perf_counter()
     for row in rows:
         drift.update(row, 0.5)
-    print(f"drift detectors: {(time.perf_counter() - began) / len(rows) * 1e6:.2f} us an event with 20 features")
+    say(f"drift detectors: {(time.perf_counter() - began) / len(rows) * 1e6:.2f} us an event with 20 features")

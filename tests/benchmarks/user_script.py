@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any
 
 from kafka import KafkaConsumer  # the one place beside daemon/wire.py: this is not our program but the one that it replaces
 from prometheus_client import Counter, Gauge, start_http_server
@@ -20,39 +21,44 @@ DRIFTS = Counter("script_feature_drifts_total", "Drifts of a feature", ["feature
 ERROR_RATE = Gauge("script_error_rate", "Rolling error rate", ["version"])
 
 
+detectors: dict[str, ADWIN] = {}
+errors: dict[str, ADWIN] = {}
+pending: dict[str, tuple[str, str]] = {}
+
+
+def on_prediction(event: dict[str, Any]) -> None:
+    """Remember it, and feed its features."""
+    pending[event["id"]] = (event["version"], str(event["prediction"]))
+    for name, value in event["features"].items():
+        detector = detectors.setdefault(name, ADWIN()) if name not in detectors else detectors[name]
+        detector.update(value)
+        MEAN.labels(name).set(detector.estimation)
+        if detector.drift_detected:
+            DRIFTS.labels(name).inc()
+
+
+def on_label(event: dict[str, Any]) -> None:
+    """Join it, and feed the error."""
+    version, prediction = pending.pop(event["id"], ("", ""))
+    if version:
+        detector = errors.setdefault(version, ADWIN()) if version not in errors else errors[version]
+        detector.update(prediction != str(event["label"]))
+        ERROR_RATE.labels(version).set(detector.estimation)
+
+
 def main(bootstrap: str, predictions: str, labels: str, wanted: int, port: int) -> None:
     """Read until `wanted` events are in, and print the seconds from the first to the last."""
     start_http_server(port)
     consumer = KafkaConsumer(predictions, labels, bootstrap_servers=bootstrap, group_id="script", auto_offset_reset="earliest")
-    detectors: dict[str, ADWIN] = {}
-    pending: dict[str, tuple[str, str]] = {}
-    errors: dict[str, ADWIN] = {}
+    handlers = {predictions: on_prediction, labels: on_label}
     read, began = 0, 0.0
     while read < wanted:
         for batch in consumer.poll(timeout_ms=500).values():
             began = began or time.perf_counter()
             for record in batch:
-                event = json.loads(record.value)
+                handlers[record.topic](json.loads(record.value))
                 EVENTS.labels(record.topic).inc()
-                read += 1
-                if record.topic == predictions:
-                    pending[event["id"]] = (event["version"], str(event["prediction"]))
-                    for name, value in event["features"].items():
-                        detector = detectors.get(name)
-                        if detector is None:
-                            detector = detectors[name] = ADWIN()
-                        detector.update(value)
-                        MEAN.labels(name).set(detector.estimation)
-                        if detector.drift_detected:
-                            DRIFTS.labels(name).inc()
-                    continue
-                version, prediction = pending.pop(event["id"], ("", ""))
-                if version:
-                    detector = errors.get(version)
-                    if detector is None:
-                        detector = errors[version] = ADWIN()
-                    detector.update(prediction != str(event["label"]))
-                    ERROR_RATE.labels(version).set(detector.estimation)
+            read += len(batch)
     sys.stdout.write(f"{time.perf_counter() - began}\n")
     consumer.close()
 

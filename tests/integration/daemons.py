@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def names(prefix: str) -> dict[str, str]:
     return {name: f"{prefix}.{name}" for name in TOPICS}
 
 
-def wait_for(what: str, condition: Any, seconds: float) -> None:
+def wait_for(what: str, condition: Callable[[], object], seconds: float) -> None:
     """Wait for a condition; fails with what did not happen."""
     until = time.monotonic() + seconds
     while not condition():

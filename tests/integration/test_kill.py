@@ -70,8 +70,8 @@ def await_end(daemon: Daemon, predictions: int, seconds: float) -> None:
 def test_a_daemon_that_is_killed_again_and_again_counts_everything_once(
     broker: Broker, running: list[Daemon], tmp_path: Path
 ) -> None:
-    """40,000 predictions, at least ten SIGKILLs: each label counts once, the incidents are those of a quiet run, one command goes out."""
-    kafka = Kafka(bootstrap=(broker.bootstrap,))
+    """40,000 predictions, at least ten SIGKILLs: each label counts once, incidents as in a quiet run, one command goes out."""
+    kafka = Kafka.model_validate({"bootstrap": [broker.bootstrap]})
     topics = names("kill")
     make_topics(kafka, topics)
     traffic = Traffic(40_000, 24_000)
@@ -121,8 +121,8 @@ def test_a_daemon_that_is_killed_again_and_again_counts_everything_once(
 def test_a_standby_that_takes_over_does_nothing_twice(
     broker: Broker, running: list[Daemon], tmp_path: Path, shared: bool
 ) -> None:
-    """The owner is killed after it rolled back; the standby counts everything once, finds the same and sends no second command."""
-    kafka = Kafka(bootstrap=(broker.bootstrap,))
+    """The owner is killed after it rolled back; the standby counts all once, finds the same and sends no second command."""
+    kafka = Kafka.model_validate({"bootstrap": [broker.bootstrap]})
     group = f"standby-{shared}"
     topics = names(group)
     make_topics(kafka, topics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ tolerance: {tolerance}
 
 
 @pytest.fixture
-def write(tmp_path: Path):  # type: ignore[no-untyped-def]  # the inner function says it
+def write(tmp_path: Path) -> Callable[[int, float], Guardrail]:
     """Write a file with a version and a tolerance, and load it."""
 
     def written(version: int, tolerance: float) -> Guardrail:
@@ -39,7 +40,9 @@ def write(tmp_path: Path):  # type: ignore[no-untyped-def]  # the inner function
     [(2, 0.05, 0.05), (2, 0.06, 0.05), (1, 0.07, 0.05), (3, 0.08, 0.08)],
     ids=["the same file", "same number with other content", "a number that went back", "a number that grew"],
 )
-def test_a_changed_file_is_taken_only_with_a_larger_number(write, version: int, tolerance: float, in_force: float) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_file_is_taken_only_with_a_larger_number(
+    write: Callable[[int, float], Guardrail], version: int, tolerance: float, in_force: float
+) -> None:
     """Else what was accepted before stays in force, and the refusal says why."""
     store = MemoryStore()
     adopt(store, {"loan": write(2, 0.05)})
