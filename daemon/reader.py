@@ -206,5 +206,8 @@ class Reader:
 
 
 def _stalled(topic: str, number: int) -> SourceEvent:
-    message = f"{topic}-{number} has records but sends none; the other partitions go on without it; check its leader"
+    message = (
+        f"{topic}-{number} has records but sends none; the other partitions go on without it; check its leader and the "
+        f"broker's log files"
+    )
     return SourceEvent("partition_stalled", message, {"topic": topic, "partition": number})

@@ -17,8 +17,8 @@ from daemon.connection import BrokerAway, Connection, OutOfRange, PollFailed
 from daemon.records import Partition, Record, SourceEvent
 from daemon.wire import Consumer
 
-#: Seconds for one try.
-PATIENCE: Final = 10.0
+#: Seconds for one try. A broker whose own file is damaged may know where a partition ends and send nothing of it.
+PATIENCE: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ def try_offset(connection: Connection, partition: Partition, offset: int) -> Rea
     """Read one record at an offset with a consumer of its own. Raises BrokerAway, Refused."""
     with _reader(connection, {partition: offset}) as consumer:
         deadline = time.monotonic() + PATIENCE
+        highwater: int | None = None
         try:
             while time.monotonic() < deadline:
                 if consumer.poll(0.2, 1):
@@ -78,7 +79,9 @@ def try_offset(connection: Connection, partition: Partition, offset: int) -> Rea
             if failed.unreadable:
                 return Reading(readable=False, base=failed.base)
             raise BrokerAway(str(failed)) from failed
-    raise BrokerAway(f"{partition[0]}-{partition[1]} does not answer")
+    if highwater is None:
+        raise BrokerAway(f"{partition[0]}-{partition[1]} does not answer")
+    return Reading(readable=True)  # as far as we are concerned: there is nothing to pass over, only a broker to be mended
 
 
 def end_of_unreadable(connection: Connection, partition: Partition, first: int) -> int | None:
@@ -130,7 +133,8 @@ class Damage:
         return SourceEvent(
             "corrupt_range",
             f"{topic}-{number} cannot be read at offsets {offset} to {behind - 1} and is read on behind them: up to "
-            f"{behind - offset} events are lost to every verdict; check the disks of the broker",
+            f"{behind - offset} events are lost to every verdict; check the broker's disks, and who writes header names that "
+            f"are not UTF-8",
             {"topic": topic, "partition": number, "first": offset, "last": behind - 1, "records": len(damaged)},
             damaged,
         )

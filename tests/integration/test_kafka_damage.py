@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import crc32c
 import pytest
 
 from daemon.records import Record
@@ -123,6 +124,46 @@ def test_another_partition_does_not_notice(kit: Kit) -> None:
     assert [record.offset for record in records if record.topic == other] == list(range(20))
     assert assignment is not None
     assert assignment.generation == 1
+
+
+def test_a_header_that_no_client_can_decode_is_passed_over(kit: Kit) -> None:
+    """Header names are bytes on the wire; one that is not UTF-8 kills the client's decoder with its checksum in order."""
+    topic = kit.topic("events")
+    kit.produce(topic, [Sent(b"%d" % number, headers=(("name", b"x"),)) for number in range(30)], batches=3)
+    (segment,) = kit.broker.segments(topic, 0)
+    log = bytearray(segment.read_bytes())
+    first = 12 + int.from_bytes(log[8:12], "big")  # where the second batch begins
+    end = first + 12 + int.from_bytes(log[first + 8 : first + 12], "big")
+    log[log.index(b"name", first)] = 0xFF
+    log[first + 17 : first + 21] = crc32c.crc32c(bytes(log[first + 21 : end])).to_bytes(4, "big")
+    with segment.open("r+b") as file:
+        file.write(log)
+    source = kit.source(topic)
+
+    records = read(source, 20)
+
+    assert offsets(records) == [*range(10), *range(20, 30)]
+    assert ranges(source) == [(10, 19)]
+
+
+def test_a_file_that_the_broker_itself_cannot_read_stops_only_its_partition(kit: Kit) -> None:
+    """With the length of a batch damaged nothing comes any more: it is said, and the other partitions go on."""
+    topic, other = log(kit), kit.topic("other")
+    (segment,) = kit.broker.segments(topic, 0)
+    data = segment.read_bytes()
+    second = 12 + int.from_bytes(data[8:12], "big")
+    with segment.open("r+b") as file:
+        file.seek(second + 8)
+        file.write(b"\x40")  # a gigabyte
+    kit.produce(other, [b"a"])
+    source = kit.source(topic, other)
+
+    records = read(source, 11)
+
+    assert sorted(offsets(records)) == sorted([*range(10), 0])
+    assert [event.kind for event in source.events] == ["partition_stalled"]
+    assert f"{topic}-0 has records but sends none" in source.events[0].message
+    assert source.caught_up() is False
 
 
 def test_a_journal_is_read_around_its_damage(kit: Kit) -> None:
