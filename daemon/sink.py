@@ -107,7 +107,7 @@ class TopicReader:
             for partition in partitions:
                 event = damage.look(partition, offsets[partition])
                 if event is not None:
-                    log.error(event.kind, message=event.message, **event.details)
+                    log.error("corrupt_range", message=event.message, **event.details)
                 offsets[partition] = damage.behind(partition, offsets[partition])
         raise WireError(f"topic {topic} has more than {RANGES} ranges that cannot be read; check the disks of the broker")
 
