@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from alerting.formats import rfc3339
+from alerting.notice import duration
 from daemon.policy import ROLLBACK_LABELS
 
 if TYPE_CHECKING:
@@ -72,12 +74,12 @@ def _objection(settings: Rollback, situation: Situation, now: float) -> str | No
     if not situation.serves:
         return f"version {situation.blamed} gets no live traffic any more"
     if situation.breaking >= BREAKER_MODELS:
-        return f"{situation.breaking} other models broke in the last {BREAKER_WINDOW / 60:.0f} minutes: the cause is shared"
+        return f"{BREAKER_MODELS} other models or more broke in the last {BREAKER_WINDOW / 60:.0f} minutes: the cause is shared"
+    # A reason is told once for each text: no number in it may change from tick to tick.
     last = max(situation.sent, default=None)
     if last is not None and now - last < settings.cooldown:
-        return f"the last rollback was {now - last:.0f} s ago, within the cooldown of {settings.cooldown:.0f} s"
+        return f"the last rollback, at {rfc3339(last)}, is within the cooldown of {duration(settings.cooldown)}"
     recent = sum(1 for at in situation.sent if now - at < settings.at_most.seconds)
     if recent >= settings.at_most.count:
-        hours = settings.at_most.seconds / 3600
-        return f"{recent} rollbacks in the last {hours:.3g} h, at most {settings.at_most.count} are allowed"
+        return f"{recent} rollbacks in {duration(settings.at_most.seconds)} are as many as the guardrail file allows"
     return None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+Severity = Literal["log", "ticket", "page"]
 State = Literal["ok", "unknown", "breach"]
 Reason = Literal[
     "within_limit",
@@ -47,7 +48,7 @@ class Verdict:
     state: State
     reason: Reason
     text: str
-    severity: str
+    severity: Severity
     evidence: float = 0.0
     onset: float | None = None
     labels: int = 0
@@ -59,7 +60,7 @@ class HarmReading:
     """What `harm` is judged on: one version, overall. Losses on the scale 0..1, times in epoch seconds."""
 
     version: str
-    severity: str
+    severity: Severity
     measure: str  # what the loss is called, "error rate" say
     last_seen: float
     age: float  # labels are looked at this long after their prediction
@@ -84,7 +85,7 @@ class VersionReading:
     """What `version` is judged on: a newer version against the older one, whose comparison is a `kind` of trial."""
 
     version: str
-    severity: str
+    severity: Severity
     measure: str
     last_seen: float
     age: float
@@ -239,6 +240,6 @@ def cause_of(facts: Facts) -> Cause | None:
     return next((cause for cause in CAUSES if cause.holds(facts)), None)
 
 
-def worst(severities: list[str]) -> str:
+def worst(severities: list[Severity]) -> Severity:
     """Give the highest of some severities."""
-    return max(severities, key=("off", "log", "ticket", "page").index)
+    return max(severities, key=("log", "ticket", "page").index)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from daemon.policy import HarmReading, VersionReading
+from daemon.policy import HarmReading, Severity, VersionReading
 
 if TYPE_CHECKING:
     from daemon.contest import Contest
@@ -35,7 +35,7 @@ def readings(monitor: Monitored) -> Iterator[HarmReading | VersionReading]:
             yield _version(monitor, version, _at_most_ticket(contest, version.traffic.stage))
 
 
-def _harm(monitor: Monitored, version: Version, severity: str) -> HarmReading:
+def _harm(monitor: Monitored, version: Version, severity: Severity) -> HarmReading:
     guardrail, alarm = monitor.guardrail, version.alarm
     reference = version.reference or version.inherited
     return HarmReading(
@@ -61,7 +61,7 @@ def _harm(monitor: Monitored, version: Version, severity: str) -> HarmReading:
     )
 
 
-def _version(monitor: Monitored, version: Version, severity: str) -> VersionReading:
+def _version(monitor: Monitored, version: Version, severity: Severity) -> VersionReading:
     guardrail, contest = monitor.guardrail, monitor.contests.get(version.name)
     trial = None if contest is None else contest.trial
     return VersionReading(
@@ -86,7 +86,7 @@ def _version(monitor: Monitored, version: Version, severity: str) -> VersionRead
     )
 
 
-def _at_most_ticket(severity: str, stage: str) -> str:
+def _at_most_ticket(severity: Severity, stage: str) -> Severity:
     """A shadow serves nobody: nobody is woken for it."""
     return "ticket" if stage == "shadow" and severity == "page" else severity
 

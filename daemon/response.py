@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 from alerting import incidents
 from alerting.incidents import Action, Finding, Incident, Terms
 from alerting.intents import Intent, Outcome
-from daemon.brake import BREAKER_WINDOW, Situation, may_roll_back
-from daemon.cases import Case, Context, Rollback
+from daemon.cases import Case, Context
 from daemon.healing import Healing
 from daemon.letters import Letters
-from daemon.policy import Cause, Verdict, cause_of, worst
+from daemon.policy import Cause, Severity, Verdict, cause_of, worst
+from daemon.rollbacks import RollbackWatch
 
 if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
     from daemon.monitor import Monitor
 
-#: A version without a prediction for this long (seconds of the clock of events: one tick) has lost its traffic.
-TICK: Final = 10.0
 #: Features that an incident carries.
 FEATURES: Final = 20
 
@@ -46,9 +44,8 @@ class Response:
         self.closed: list[Incident] = []  # resolved since the last `take_closed`
         self.last_page: float | None = None
         self._letters = Letters(guardrail, routes)
-        self._recorded = recorded
+        self._rollbacks = RollbackWatch(guardrail, monitor, self._letters, recorded)
         self._ordinals: dict[str, int] = {}
-        self._sent: list[float] = []
         self._terms = Terms(
             version=guardrail.version,
             digest=guardrail.short_digest,
@@ -100,7 +97,7 @@ class Response:
         if case.incident.severity != before:
             case.healing = self._healing(case.incident)
             self.monitor.healings[case.incident.id] = case.healing
-            self._consider_rollback(case, context)
+            self._rollbacks.consider(case, context)
             self._letters.tell(case, "trigger", context)
         if cause.name != case.incident.cause and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, cause.name, first.text, now)
@@ -115,7 +112,7 @@ class Response:
                 return case
         return None
 
-    def _open(self, cause: Cause, first: Verdict, found: list[Verdict], severity: str, context: Context) -> None:
+    def _open(self, cause: Cause, first: Verdict, found: list[Verdict], severity: Severity, context: Context) -> None:
         monitor, now = self.monitor, context.now
         onset = min((verdict.onset for verdict in found if verdict.onset is not None), default=now)
         moved = [
@@ -125,7 +122,7 @@ class Response:
         finding = Finding(
             model=self.guardrail.model,
             cause=cause.name,
-            severity=severity,  # type: ignore[arg-type]  # "off" rules give no verdicts
+            severity=severity,
             reason=first.text,
             rules=tuple(sorted({verdict.rule for verdict in found})),
             version=first.version,
@@ -147,128 +144,39 @@ class Response:
         if cause.retrain:
             hint = Action(kind="retrain_hint", at=now, reason="what is to be predicted has changed since the onset")
             case.incident = incidents.add_action(case.incident, hint)
-        self._consider_rollback(case, context)
+        self._rollbacks.consider(case, context)
         self._letters.tell(case, "trigger", context)
 
     def _healing(self, incident: Incident) -> Healing:
-        version = self.monitor.versions[incident.version or ""]
-        limit = version.harm.limit if version.harm is not None else 1.0
-        return Healing(limit, version.traffic.stage == "shadow", version.name if incident.cause == "new_version" else "")
+        name = incident.version or ""
+        version = self.monitor.versions.get(name)
+        limit = version.harm.limit if version is not None and version.harm is not None else 1.0
+        shadow = version is not None and version.traffic.stage == "shadow"
+        return Healing(limit, shadow, name if incident.cause == "new_version" else "")
 
     # --- what follows
 
     def _follow(self, case: Case, context: Context) -> None:
         if case.rollback is None:
-            if self._consider_rollback(case, context):
+            if self._rollbacks.consider(case, context):
                 self._letters.tell(case, "update", context)
         elif case.rollback.confirmed is None:
-            self._confirm(case, case.rollback, context)
+            self._rollbacks.confirm(case, case.rollback, context)
         else:
-            self._check_help(case, case.rollback, context)
+            self._rollbacks.check(case, case.rollback, context)
         if case.healing.healed:
             self._resolve(case, context)
-
-    def _consider_rollback(self, case: Case, context: Context) -> bool:
-        """Decide on a rollback; True when the decision is new."""
-        settings, incident, blamed = self.guardrail.respond.rollback, case.incident, case.incident.version
-        if settings is None or incident.cause != "new_version" or blamed is None or case.healing.shadow or not context.live:
-            return False
-        version = self.monitor.versions.get(blamed)
-        contest = self.monitor.contests.get(blamed)
-        if version is None or contest is None or contest.trial is None:
-            return False
-        situation = Situation(
-            blamed=blamed,
-            labels=contest.labels,
-            serves=version.traffic.serves(context.now, self.monitor.age + BREAKER_WINDOW),
-            rolled_back=version.blamed,
-            targets=self.monitor.targets(blamed),
-            unfit=frozenset(
-                name for name, other in self.monitor.versions.items() if other.blamed or other.over_limit()
-            ),
-            sent=self._sent,
-            breaking=context.breaking,
-        )  # fmt: skip
-        answer = may_roll_back(settings, situation, context.now)
-        if answer.kind == "wait" or answer.reason in case.refused:
-            return False
-        if answer.kind == "rollback" and answer.target is not None:
-            self._roll_back(case, blamed, answer.target, context)
-            return True
-        case.refused.append(answer.reason)
-        action = Action(kind=answer.kind, at=context.now, target=answer.target, reason=answer.reason)
-        case.incident = incidents.add_action(incident, action)
-        return True
-
-    def _roll_back(self, case: Case, blamed: str, target: str, context: Context) -> None:
-        settings, incident = self.guardrail.respond.rollback, case.incident
-        assert settings is not None  # the caller asked it whether to roll back
-        key = f"rollback:{incident.model}:{blamed}"
-        action = Action(kind="rollback", at=context.now, target=target, key=key)
-        case.incident = incidents.add_action(incident, action)
-        case.rollback = Rollback(target, context.now, key)
-        if incident.observe:
-            return
-        self.monitor.versions[blamed].blamed = True
-        self._sent.append(context.now)
-        self._letters.roll_back(case.incident, settings.with_, target, key, context)
-
-    def _confirm(self, case: Case, rollback: Rollback, context: Context) -> None:
-        settings, incident, now = self.guardrail.respond.rollback, case.incident, context.now
-        blamed = self.monitor.versions.get(incident.version or "")
-        target = self.monitor.versions.get(rollback.target)
-        gone = blamed is None or not blamed.traffic.serves(now, TICK)
-        # The end of all traffic proves nothing: the target must have served after the blamed version's last prediction.
-        last = max(rollback.at, blamed.traffic.last_served if blamed is not None else 0.0)
-        back = target is not None and target.traffic.seen.get("live", 0.0) > last
-        if now > rollback.at and gone and back:
-            rollback.confirmed = now
-            action = Action(kind="rollback_confirmed", at=now, target=rollback.target)
-            case.incident = incidents.mitigate(
-                incidents.add_action(incident, action), f"version {rollback.target} serves again", now
-            )
-            case.healing.restart(now)
-            self._letters.tell(case, "update", context)
-            return
-        patience = settings.confirm_within if settings is not None else 0.0
-        if not self._recorded and not incident.observe and not rollback.overdue and now - rollback.at > patience:
-            rollback.overdue = True
-            self._complain(case, "rollback_unconfirmed", f"live traffic does not show it after {patience:.0f} s", context)
-
-    def _check_help(self, case: Case, rollback: Rollback, context: Context) -> None:
-        """Page when the rollback does not last, or does not help: then it was not the version."""
-        blamed = self.monitor.versions.get(case.incident.version or "")
-        if rollback.confirmed is not None and blamed is not None and blamed.traffic.last_served > rollback.confirmed:
-            reason = f"version {blamed.name} serves again after the rollback was confirmed"
-            rollback.confirmed, rollback.overdue = None, True
-            case.healing.withdraw()
-            case.incident = incidents.relapse(case.incident, reason, context.now)
-            self._complain(case, "rollback_unconfirmed", reason, context)
-            return
-        target = self.monitor.versions.get(rollback.target)
-        if case.incident.cause != "new_version" or target is None or target.alarm is None:
-            return
-        reason = f"the rollback did not help: version {rollback.target} is over its limit too"
-        case.incident = incidents.change_cause(case.incident, "concept", reason, context.now)
-        case.incident = incidents.relapse(case.incident, reason, context.now)
-        self._letters.tell(case, "update", context)
 
     def acted(self, key: str, outcome: Outcome, context: Context) -> list[Intent]:
         """Take the end of an act that the dispatcher reports; a rollback that could not be sent is told."""
         for case in self.cases.values():
             if case.rollback is not None and case.rollback.key == key:
                 if outcome.status == "failed":
-                    self._complain(case, "rollback_failed", outcome.detail, context)
+                    self._rollbacks.complain(case, "rollback_failed", outcome.detail, context)
                 else:
                     case.incident = incidents.note(case.incident, outcome.at, "rollback_sent", outcome.detail)
                 self._letters.journal(case.incident, context)
         return self._letters.take()
-
-    def _complain(self, case: Case, kind: str, reason: str, context: Context) -> None:
-        target = case.rollback.target if case.rollback is not None else None
-        case.incident = incidents.add_action(case.incident, Action(kind=kind, at=context.now, target=target, reason=reason))
-        case.incident = incidents.raise_severity(case.incident, "page", context.now, reason)
-        self._letters.tell(case, "update", context)
 
     def _resolve(self, case: Case, context: Context) -> None:
         healing, incident = case.healing, case.incident
@@ -295,7 +203,7 @@ class Response:
             "v": 1,
             "cases": [case.to_state() for case in self.cases.values()],
             "ordinals": self._ordinals,
-            "sent": self._sent,
+            "sent": self._rollbacks.sent,
             "last_page": self.last_page,
         }
 
@@ -305,5 +213,5 @@ class Response:
             case = Case.from_state(saved)
             self.cases[case.incident.id] = case
             self.monitor.healings[case.incident.id] = case.healing
-        self._ordinals, self._sent = dict(state["ordinals"]), list(state["sent"])
+        self._ordinals, self._rollbacks.sent = dict(state["ordinals"]), list(state["sent"])
         self.last_page = state["last_page"]

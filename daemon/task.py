@@ -23,13 +23,15 @@ from daemon.cases import Context
 from daemon.events import Event, Label, Prediction
 from daemon.join import Join
 from daemon.monitor import Monitor
-from daemon.response import TICK, Response
+from daemon.response import Response
 
 if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
     from daemon.policy import State, Verdict
     from daemon.store import Store
 
+#: Seconds of the clock of events between two ticks.
+TICK: Final = 10.0
 #: While nothing happens to a model, it is judged at every so many ticks only: a long silence must not take long to replay.
 IDLE_TICKS: Final = 6
 #: Version of the layout of the store.

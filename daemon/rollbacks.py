@@ -1,0 +1,136 @@
+"""The rollback of a case on its way: whether it is due, whether live traffic shows it, whether it lasts and helps.
+
+A rollback is believed when the world shows it, never when a call returned. One that is not confirmed in time, does not last
+or does not help is told to a person; none of that sends a second one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from alerting import incidents
+from alerting.incidents import Action
+from daemon.brake import BREAKER_WINDOW, Situation, may_roll_back
+from daemon.cases import Case, Context, Rollback
+from daemon.letters import Letters
+
+if TYPE_CHECKING:
+    from daemon.guardrails import Guardrail
+    from daemon.monitor import Monitor
+
+#: A version without a prediction for this long (seconds of the clock of events) may have lost its traffic: one tick.
+SILENT: Final = 10.0
+
+
+class RollbackWatch:
+    """Follows the rollbacks of one model.
+
+    Args:
+        guardrail: whether and how to roll back.
+        monitor: what is measured.
+        letters: takes the command and the notices.
+        recorded: the traffic was recorded and cannot obey, so nothing is judged unconfirmed.
+    """
+
+    def __init__(self, guardrail: Guardrail, monitor: Monitor, letters: Letters, recorded: bool) -> None:
+        self.guardrail = guardrail
+        self.monitor = monitor
+        self.sent: list[float] = []  # clocks at which this model was rolled back
+        self._letters = letters
+        self._recorded = recorded
+
+    def consider(self, case: Case, context: Context) -> bool:
+        """Decide on a rollback; True when the decision is new."""
+        settings, incident, blamed = self.guardrail.respond.rollback, case.incident, case.incident.version
+        if settings is None or incident.cause != "new_version" or blamed is None or case.healing.shadow or not context.live:
+            return False
+        version = self.monitor.versions.get(blamed)
+        contest = self.monitor.contests.get(blamed)
+        if version is None or contest is None or contest.trial is None:
+            return False
+        situation = Situation(
+            blamed=blamed,
+            labels=contest.labels,
+            serves=version.traffic.serves(context.now, self.monitor.age + BREAKER_WINDOW),
+            rolled_back=version.blamed,
+            targets=self.monitor.targets(blamed),
+            unfit=frozenset(
+                name for name, other in self.monitor.versions.items() if other.blamed or other.over_limit()
+            ),
+            sent=self.sent,
+            breaking=context.breaking,
+        )  # fmt: skip
+        answer = may_roll_back(settings, situation, context.now)
+        if answer.kind == "wait" or answer.reason in case.refused:
+            return False
+        if answer.kind == "rollback" and answer.target is not None:
+            self._roll_back(case, settings.with_, blamed, answer.target, context)
+            return True
+        case.refused.append(answer.reason)
+        action = Action(kind=answer.kind, at=context.now, target=answer.target, reason=answer.reason)
+        case.incident = incidents.add_action(incident, action)
+        return True
+
+    def _roll_back(self, case: Case, executor: str, blamed: str, target: str, context: Context) -> None:
+        incident = case.incident
+        key = f"rollback:{incident.model}:{blamed}"
+        action = Action(kind="rollback", at=context.now, target=target, key=key)
+        case.incident = incidents.add_action(incident, action)
+        case.rollback = Rollback(target, context.now, key)
+        if incident.observe:
+            return
+        self.monitor.versions[blamed].blamed = True
+        self.sent.append(context.now)
+        self._letters.roll_back(case.incident, executor, target, key, context)
+
+    def confirm(self, case: Case, rollback: Rollback, context: Context) -> None:
+        """Believe the rollback when live traffic shows it; page when that takes too long."""
+        settings, incident, now = self.guardrail.respond.rollback, case.incident, context.now
+        blamed = self.monitor.versions.get(incident.version or "")
+        target = self.monitor.versions.get(rollback.target)
+        gone = blamed is None or not blamed.traffic.serves(now, SILENT)
+        # The end of all traffic proves nothing: the target must have served after the blamed version's last prediction.
+        last = max(rollback.at, blamed.traffic.last_served if blamed is not None else 0.0)
+        back = target is not None and target.traffic.seen.get("live", 0.0) > last
+        if now > rollback.at and gone and back:
+            rollback.confirmed = now
+            action = Action(kind="rollback_confirmed", at=now, target=rollback.target)
+            case.incident = incidents.mitigate(
+                incidents.add_action(incident, action), f"version {rollback.target} serves again", now
+            )
+            case.healing.restart(now)
+            self._letters.tell(case, "update", context)
+            return
+        patience = settings.confirm_within if settings is not None else 0.0
+        if not self._recorded and not incident.observe and not rollback.overdue and now - rollback.at > patience:
+            rollback.overdue = True
+            self.complain(case, "rollback_unconfirmed", f"live traffic does not show it after {patience:.0f} s", context)
+
+    def check(self, case: Case, rollback: Rollback, context: Context) -> None:
+        """Page when the rollback does not last, or does not help: then it was not the version."""
+        blamed = self.monitor.versions.get(case.incident.version or "")
+        if rollback.confirmed is not None and blamed is not None and blamed.traffic.last_served > rollback.confirmed:
+            reason = f"version {blamed.name} serves again after the rollback was confirmed"
+            rollback.confirmed, rollback.overdue = None, True
+            case.healing.withdraw()
+            self._reopen(case, reason, context)
+            self.complain(case, "rollback_unconfirmed", reason, context)
+            return
+        target = self.monitor.versions.get(rollback.target)
+        if case.incident.cause != "new_version" or target is None or target.alarm is None:
+            return
+        reason = f"the rollback did not help: version {rollback.target} is over its limit too"
+        case.incident = incidents.change_cause(case.incident, "concept", reason, context.now)
+        self._reopen(case, reason, context)
+        self._letters.tell(case, "update", context)
+
+    def _reopen(self, case: Case, reason: str, context: Context) -> None:
+        if case.incident.state == "mitigated":
+            case.incident = incidents.relapse(case.incident, reason, context.now)
+
+    def complain(self, case: Case, kind: str, reason: str, context: Context) -> None:
+        """Page that a rollback is stuck, failed or did not last."""
+        target = case.rollback.target if case.rollback is not None else None
+        case.incident = incidents.add_action(case.incident, Action(kind=kind, at=context.now, target=target, reason=reason))
+        case.incident = incidents.raise_severity(case.incident, "page", context.now, reason)
+        self._letters.tell(case, "update", context)
