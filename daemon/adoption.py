@@ -12,10 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
+from daemon.errors import WatchkeeperError
 from daemon.guardrails import Guardrail, load
 
 if TYPE_CHECKING:
     from daemon.store import Store
+
+log = structlog.get_logger()
 
 
 def adopt(store: Store, loaded: Mapping[str, Guardrail]) -> tuple[dict[str, Guardrail], list[str]]:
@@ -29,7 +34,7 @@ def adopt(store: Store, loaded: Mapping[str, Guardrail]) -> tuple[dict[str, Guar
     for model, guardrail in loaded.items():
         key = b"g\0" + model.encode()
         saved = store.get(key)
-        before = None if saved is None else _remembered(saved)
+        before = None if saved is None else _remembered(model, saved)
         why = None if before is None else _objection(before, guardrail)
         if before is not None and why is not None:
             chosen[model] = before
@@ -41,11 +46,16 @@ def adopt(store: Store, loaded: Mapping[str, Guardrail]) -> tuple[dict[str, Guar
     return chosen, refused
 
 
-def _remembered(content: bytes) -> Guardrail:
+def _remembered(model: str, content: bytes) -> Guardrail | None:
+    """Load what was accepted; None when this release cannot: then the file that it can read is taken."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "accepted.yaml"
         path.write_bytes(content)
-        return load(path)
+        try:
+            return load(path)
+        except WatchkeeperError as error:
+            log.warning("remembered_guardrail_unreadable", model=model, message=str(error))
+            return None
 
 
 def _objection(before: Guardrail, now: Guardrail) -> str | None:

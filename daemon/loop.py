@@ -25,7 +25,7 @@ from daemon.events import Kind, Rejected, parse
 if TYPE_CHECKING:
     from alerting.intents import Intent, Outcome
     from daemon.lease import Lease
-    from daemon.records import Partition, Record, Source
+    from daemon.records import Record, Source
     from daemon.task import Task
 
 log = structlog.get_logger()

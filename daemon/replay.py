@@ -11,7 +11,8 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Final, cast, get_args
+from functools import partial
+from typing import IO, TYPE_CHECKING, Final, cast, get_args
 
 import msgspec
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Longer lines are refused by the parser anyway; reading stops here so that a file without line ends cannot fill the memory.
 LONGEST_LINE: Final = 16 << 20
+#: Lines between two words about the progress.
+PROGRESS_EVERY: Final = 4_096
 
 
 class _Head(msgspec.Struct):
@@ -64,15 +67,19 @@ def read_lines(paths: Sequence[Path], progress: Callable[[int], None] | None = N
     for path in paths:
         try:
             with path.open("rb") as raw, closing(gzip.open(raw) if path.suffix == ".gz" else raw) as file:
-                told = 0
-                for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b"")):  # used up at once
-                    if progress is not None and number % 4096 == 0:
-                        at = raw.tell()
-                        progress(at - told)
-                        told = at
-                    if not line.isspace():
-                        yield line
-                if progress is not None:
-                    progress(raw.tell() - told)
+                lines = (line for line in iter(partial(file.readline, LONGEST_LINE), b"") if not line.isspace())
+                yield from lines if progress is None else _followed(lines, raw, progress)
         except (OSError, EOFError, zlib.error) as error:
             raise CannotStart(f"the events file {path} cannot be read: {error}") from error
+
+
+def _followed(lines: Iterator[bytes], raw: IO[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+    """Give the lines, and tell of the bytes of the file below them."""
+    told = 0
+    for number, line in enumerate(lines):
+        if number % PROGRESS_EVERY == 0:
+            at = raw.tell()
+            progress(at - told)
+            told = at
+        yield line
+    progress(raw.tell() - told)

@@ -20,6 +20,7 @@ from alerting.notice import Notice
 from alerting.notice import to_record as notice_record
 from daemon.brake import BREAKER_WINDOW
 from daemon.cases import Context
+from daemon.errors import CannotStart
 from daemon.events import Event, Label, Prediction
 from daemon.join import Join
 from daemon.monitor import Monitor
@@ -41,10 +42,6 @@ Offsets = dict[tuple[str, int], int]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
-
-
-class StoreTooNew(Exception):
-    """The store was written by a newer watchkeeper."""
 
 
 class Watched:
@@ -131,6 +128,9 @@ class Task:
         max_pending: most predictions in the join, over all models.
         generation: of the assignment; intents carry it.
         done: keys of acts that the journal knows to be done, for a task that starts without a store.
+
+    Raises:
+        CannotStart: another release wrote the store.
     """
 
     def __init__(
@@ -283,7 +283,10 @@ class Task:
             return
         state = _decode(saved)
         if state["layout"] != LAYOUT:
-            raise StoreTooNew(f"the store has layout {state['layout']}, this release reads {LAYOUT}")
+            raise CannotStart(
+                f"the store was written by another release of watchkeeper (layout {state['layout']}, this one reads {LAYOUT}): "
+                f"run that release, or move the state directory away to start without it"
+            )
         self.clock, self._next_tick = state["clock"], state["next_tick"]
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
         self.unmonitored, self._next_number = state["unmonitored"], state["next_number"]

@@ -51,3 +51,15 @@ def test_a_changed_file_is_taken_only_with_a_larger_number(
     assert chosen["loan"].tolerance_over(0.1) == in_force
     assert bool(refused) == (in_force != tolerance)
     assert all("stays in force" in sentence for sentence in refused)
+
+
+def test_a_remembered_file_that_this_release_cannot_read_is_as_good_as_none(write: Callable[[int, float], Guardrail]) -> None:
+    """After an upgrade the daemon goes on by the file that is there, and remembers that one."""
+    store = MemoryStore()
+    adopt(store, {"loan": write(3, 0.05)})
+    store.put(b"g\0loan", b"guardrails: v0\n")
+    chosen, refused = adopt(store, {"loan": write(2, 0.06)})
+    later, _ = adopt(store, {"loan": write(1, 0.07)})
+
+    assert (chosen["loan"].version, refused) == (2, [])
+    assert later["loan"].version == 2
