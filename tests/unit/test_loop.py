@@ -171,10 +171,11 @@ def test_crashes_and_takeovers_change_nothing(
     broker = MemoryBroker({"predictions": 2, "labels": 1, "outcomes": 1})
     fill(broker, 1500, 800)
     disk, world = Disk(), World()
-    monotonic = 0.0
+    monotonic, loop = 0.0, make_loop(MemorySource(broker, batch=batch), disk, guardrail, world)
     for turns, saves in [*crashes, (3000 // batch + 10, True)]:
-        loop = make_loop(MemorySource(broker, batch=batch), disk, guardrail, world)
-        broker.rebalance([loop.source])  # type: ignore[list-item]  # it was made a line above
+        source = MemorySource(broker, batch=batch)
+        broker.rebalance([source])
+        loop = make_loop(source, disk, guardrail, world)
         for _ in range(turns):
             monotonic += 1.5 if saves else 0.1  # without a save everything since the last one is read again
             loop.run_once(T0 + 740.0, monotonic)
