@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -70,6 +71,7 @@ class App:
         self.settings = settings
         self.guardrails = _guardrails(settings.guardrails)
         self.telemetry = Telemetry()
+        self.telemetry.build_info(__version__, version("river"))
         self.ledger = Ledger(settings.state / "ledger.sqlite")
         self._stop = threading.Event()
         self._turned = time.monotonic()
@@ -159,7 +161,7 @@ class App:
         if self.loop.task is not None:
             self.trouble.tell(self.loop.task)
             if turn.checkpoint:
-                self.reporter.task(self.loop.task, wall)
+                self.reporter.task(self.loop.task, self.source.lag(), wall)
         else:
             self.reporter.nothing()
 

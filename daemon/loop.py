@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
@@ -67,6 +67,7 @@ class Turn:
 
     read: Counter[str]
     rejected: Counter[str]
+    outcomes: list[Outcome] = field(default_factory=list)
     checkpoint: bool = False
 
 
@@ -128,7 +129,7 @@ class Loop:
             self._take(task, record, wall, turn)
         self._events += len(records)
         self._follow_time(task, wall, idle=not records)
-        self._hear(task)
+        turn.outcomes += self._hear(task)
         due = monotonic - self._saved >= self._every
         if due or self._events >= EVENTS_PER_CHECKPOINT or task.outbox.keys() - self._submitted:
             self.checkpoint(task, monotonic)
@@ -171,11 +172,12 @@ class Loop:
             refused = {intent.key for intent in self.hands.submit(new)}
             self._submitted = task.outbox.keys() - refused
 
-    def _hear(self, task: Task) -> None:
+    def _hear(self, task: Task) -> list[Outcome]:
         """Take what the dispatcher did; what it let go of, because the lease had run out, is submitted again."""
         outcomes = self.hands.outcomes()
         task.acted(outcomes)
         self._submitted -= {outcome.key for outcome in outcomes if outcome.status == "fenced"}
+        return outcomes
 
     def _follow_assignment(self, monotonic: float) -> None:
         assignment = self.source.assignment()

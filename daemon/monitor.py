@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.contest import Contest
+from daemon.evidence import DriftEvidence
 from daemon.healing import Healing
 from daemon.policy import Facts, Verdict, judge
 from daemon.readings import readings
+from daemon.spending import Spending
 from daemon.traffic import Traffic
 from daemon.versions import Version
-from detectors.budget import Budget, increment
-from detectors.drift import FeatureChange, FeatureDrift
-from detectors.performance import RollingPerformance, loss_function
+from detectors.performance import Loss, RollingPerformance, loss_function
 from detectors.reference import Reference, limit_of
 
 if TYPE_CHECKING:
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 
 #: Versions kept; those not seen for the longest time are forgotten first.
 VERSIONS: Final = 50
-#: The drift detectors are evidence, never an alarm: of a model that predicted `DRIFT_SPAN` times in less than `DRIFT_BUSY` seconds
-#: they see one prediction in `DRIFT_STRIDE`.
-DRIFT_SPAN: Final = 1_000
-DRIFT_BUSY: Final = 20.0
-DRIFT_STRIDE: Final = 4
 #: A stage counts as left when nothing came in it for this long, seconds.
 STAGE_LEFT_AFTER: Final = 600.0
 
@@ -63,20 +58,11 @@ class Monitor:
         self.good: list[str] = []  # versions known to be good, the last one last
         self.age = guardrail.labels.expected_within
         self.healings: dict[str, Healing] = {}  # by open incident; while there is one, no reference is learned
-        self.drift = FeatureDrift()
+        self.evidence = DriftEvidence()
         self.measure = _MEASURES[guardrail.loss]
-        self._loss = loss_function(
-            guardrail.task,
-            guardrail.loss,
-            guardrail.positive,
-            guardrail.costs.model_dump() if guardrail.costs is not None else None,
-            guardrail.loss_bound,
-        )
-        self._budget = Budget(guardrail.false_pages.per_second)
-        self._last_input: dict[str, float] = {}  # "served" or "shadow" -> clock of the last tested prediction
-        self._last_test: dict[str, float] = {}  # kind of trial -> event time at which the last one began
+        self._loss = _loss_of(guardrail)
+        self._spending = Spending(guardrail.false_pages.per_second)
         self._learned = False
-        self._arrived, self._stride, self._span_began = 0, 1, 0.0
 
     # --- arrival
 
@@ -92,16 +78,7 @@ class Monitor:
         if afresh or came_back:
             self._challenge(version)
         if event.stage != "shadow":
-            self._sample(event)
-
-    def _sample(self, event: Prediction) -> None:
-        """Show a prediction to the drift detectors; of a busy model every fourth one."""
-        self._arrived += 1
-        if self._arrived % DRIFT_SPAN == 0:
-            self._stride = DRIFT_STRIDE if event.at - self._span_began < DRIFT_BUSY else 1
-            self._span_began = event.at
-        if self._arrived % self._stride == 0:
-            self.drift.update(event.features, event.score, event.ts)
+            self.evidence.sample(event)
 
     def _meet(self, name: str, at: float) -> Version:
         if len(self.versions) >= VERSIONS:
@@ -206,12 +183,8 @@ class Monitor:
         return changed
 
     def _test(self, version: Version, loss: float, joined: Joined, clock: float) -> bool:
-        at = joined.prediction.at
         family = "shadow" if version.traffic.stage == "shadow" else "served"
-        seconds = at - self._last_input.get(family, at)
-        self._last_input[family] = max(at, self._last_input.get(family, at))
-        # The time since the last input of any served version: so they share the weight of the rule by their traffic.
-        budget = increment(self._budget.harm(), 1.0, seconds)
+        budget = self._spending.since_last_input(family, joined.prediction.at)
         changed = version.take(loss, joined.prediction.ts, budget, clock)
         self._promote(version)
         return changed
@@ -220,19 +193,13 @@ class Monitor:
         stage, mark = joined.prediction.stage, joined.prediction.ts
         before = contest.decision
         if version.name == contest.old:
-            contest.add_old(stage, joined.id, loss, mark, self._level)
+            contest.add_old(stage, joined.id, loss, mark, self._spending.level)
         else:
             old = self.versions[contest.old]
             reference = old.reference or old.inherited
             tau = reference.tau if reference is not None else 1.0
-            contest.add_new(stage, joined.id, loss, mark, self._level, lambda: old.recent.sample(tau))
+            contest.add_new(stage, joined.id, loss, mark, self._spending.level, lambda: old.recent.sample(tau))
         return contest.decision != before
-
-    def _level(self, kind: str, at: float) -> float:
-        """Give the level of a trial that begins now: each kind that can page has half of the rule's budget, on its own clock."""
-        last = self._last_test.get(kind)
-        self._last_test[kind] = at
-        return self._budget.test_level(None if last is None else (at - last) / 2)
 
     def _promote(self, version: Version) -> None:
         """Count a version as known to be good: its own reference learned, live, and nothing against it."""
@@ -295,10 +262,6 @@ class Monitor:
             if contest is not None and contest.decision == "worse":
                 del self.contests[name]
 
-    def evidence(self, onset: float) -> list[FeatureChange]:
-        """Give the features that moved since the onset (event time), by size of effect."""
-        return self.drift.changes(onset)
-
     # --- state
 
     def to_state(self) -> dict[str, Any]:
@@ -311,10 +274,8 @@ class Monitor:
             "good": self.good,
             "age": self.age,
             "learned": self._learned,
-            "sampling": [self._arrived, self._stride, self._span_began],
-            "last_input": self._last_input,
-            "last_test": self._last_test,
-            "drift": self.drift.to_state(),
+            "spending": self._spending.to_state(),
+            "evidence": self.evidence.to_state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -326,6 +287,10 @@ class Monitor:
         self.contests = {saved["new"]: Contest.from_state(saved) for saved in state["contests"]}
         self.good = list(state["good"])
         self.age, self._learned = state["age"], state["learned"]
-        self._arrived, self._stride, self._span_began = state["sampling"]
-        self._last_input, self._last_test = dict(state["last_input"]), dict(state["last_test"])
-        self.drift = FeatureDrift.from_state(state["drift"]) or FeatureDrift()
+        self._spending.restore(state["spending"])
+        self.evidence.restore(state["evidence"])
+
+
+def _loss_of(guardrail: Guardrail) -> Loss:
+    costs = guardrail.costs.model_dump() if guardrail.costs is not None else None
+    return loss_function(guardrail.task, guardrail.loss, guardrail.positive, costs, guardrail.loss_bound)

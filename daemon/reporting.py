@@ -7,6 +7,7 @@ The views of the API are built here too and swapped in as a whole, so that a req
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ import structlog
 if TYPE_CHECKING:
     from daemon.join import Counts
     from daemon.loop import Turn
+    from daemon.records import Partition
     from daemon.task import Task, Watched
     from daemon.telemetry import Telemetry
 
@@ -44,9 +46,14 @@ class Reporter:
             self.telemetry.event_read(topic, n)
         for reason, n in turn.rejected.items():
             self.telemetry.event_rejected(reason, n)
+        for outcome in turn.outcomes:
+            self.telemetry.action(outcome.kind, outcome.status)
 
-    def task(self, task: Task, wall: float) -> None:
-        """Tell how a task stands."""
+    def task(self, task: Task, lag: Mapping[Partition, int], wall: float) -> None:
+        """Tell how a task stands, and how many records of each partition it has not read yet."""
+        self.telemetry.active(True)
+        for (topic, partition), n in lag.items():
+            self.telemetry.consumer_lag(topic, partition, n)
         if task is not self._task:
             self._begin(task)
         self._detailed = wall - self._told >= DETAILS_EVERY
@@ -73,6 +80,7 @@ class Reporter:
 
     def nothing(self) -> None:
         """Tell that this daemon owns nothing now."""
+        self.telemetry.active(False)
         self._task = None
         self.verdicts = []
 
@@ -104,6 +112,7 @@ class Reporter:
         return max(0, n - before)
 
     def _counts(self, watched: Watched) -> list[tuple[tuple[str, ...], int]]:
+        """Everything that is counted of a model since its first event: (what it is called here, how many)."""
         counts: Counts = watched.join.counts
         found: list[tuple[tuple[str, ...], int]] = [
             (("joined",), counts.joined - counts.late_labels),
@@ -115,6 +124,7 @@ class Reporter:
             (("age",), counts.expired - counts.expired_for_room),
             (("room",), counts.expired_for_room),
             (("outcome",), watched.outcomes),
+            (("restarted",), watched.monitor.evidence.restarted),
         ]
         for version in watched.monitor.versions.values():
             found += [(("prediction", version.name, stage), n) for stage, n in version.traffic.predictions.items()]
@@ -125,33 +135,28 @@ class Reporter:
     def _model(self, name: str, watched: Watched) -> None:
         telemetry = self.telemetry
         telemetry.pending(name, watched.join.pending)
+        tellers: Mapping[str, Callable[[int], None]] = {
+            "joined": lambda n: telemetry.label_joined(name, n),
+            "late": lambda n: telemetry.label_late(name, n),
+            "duplicate": lambda n: telemetry.label_duplicate(name, n),
+            "conflict": lambda n: telemetry.label_conflict(name, n),
+            "orphan": lambda n: telemetry.label_orphan(name, n),
+            "again": lambda n: telemetry.prediction_duplicate(name, n),
+            "age": lambda n: telemetry.prediction_expired(name, "age", n),
+            "room": lambda n: telemetry.prediction_expired(name, "room", n),
+            "outcome": lambda n: telemetry.outcome(name, n),
+            "restarted": lambda n: telemetry.detector_restarted("adwin", n),
+        }
         for what, total in self._counts(watched):
             n = self._new((name, *what), total)
             match what:
-                case ("joined",):
-                    telemetry.label_joined(name, n)
-                case ("late",):
-                    telemetry.label_late(name, n)
-                case ("duplicate",):
-                    telemetry.label_duplicate(name, n)
-                case ("conflict",):
-                    telemetry.label_conflict(name, n)
-                case ("orphan",):
-                    telemetry.label_orphan(name, n)
-                case ("again",):
-                    telemetry.prediction_duplicate(name, n)
-                case ("age",):
-                    telemetry.prediction_expired(name, "age", n)
-                case ("room",):
-                    telemetry.prediction_expired(name, "room", n)
-                case ("outcome",):
-                    telemetry.outcome(name, n)
+                case (kind,):
+                    tellers[kind](n)
                 case ("prediction", version, stage):
                     telemetry.prediction(name, version, stage, n)
-                case ("labelled", version, stage):
-                    telemetry.prediction_matured(name, version, stage, labelled=n, unlabelled=0)
-                case ("unlabelled", version, stage):
-                    telemetry.prediction_matured(name, version, stage, labelled=0, unlabelled=n)
+                case (kind, version, stage):
+                    labelled, unlabelled = (n, 0) if kind == "labelled" else (0, n)
+                    telemetry.prediction_matured(name, version, stage, labelled=labelled, unlabelled=unlabelled)
         self._judgement(name, watched)
         self._incidents(name, watched)
 

@@ -117,7 +117,7 @@ class Response:
         onset = min((verdict.onset for verdict in found if verdict.onset is not None), default=now)
         moved = [
             {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
-            for change in monitor.evidence(onset)[:FEATURES]
+            for change in monitor.evidence.since(onset)[:FEATURES]
         ]
         finding = Finding(
             model=self.guardrail.model,

@@ -242,11 +242,6 @@ class Telemetry:
         """A version is no longer watched: its series leave, or each release would add to the page for ever."""
         self._forget(model=model, version=version)
 
-    def forget_model(self, model: str) -> None:
-        """A model is no longer watched."""
-        self._forget(model=model)
-        self._incidents.pop(model, None)
-
     def _forget(self, **labels: str) -> None:
         """Remove every series that has all these labels."""
         for metric in METRICS:

@@ -176,14 +176,6 @@ def test_a_version_that_is_gone_leaves_the_page(registry: CollectorRegistry, tel
     assert any('version="8"' in line for line in page(registry) if line.startswith("watchkeeper_guardrail_verdict"))
 
 
-def test_a_model_that_is_gone_leaves_the_page(registry: CollectorRegistry, telemetry: Telemetry) -> None:
-    """Nothing of a forgotten model stays."""
-    everything_happens(telemetry)
-    telemetry.forget_model("loan")
-
-    assert [line for line in page(registry) if 'model="loan"' in line] == []
-
-
 def test_a_standby_reports_what_it_counts_itself_and_nothing_of_the_models(
     registry: CollectorRegistry, telemetry: Telemetry
 ) -> None:
