@@ -160,7 +160,7 @@ class App:
             self.trouble.too_many_bad(wall, complaint)
         if self.loop.task is not None:
             self.trouble.tell(self.loop.task)
-            if turn.checkpoint:
+            if turn.checkpoint is not None:
                 self.reporter.task(self.loop.task, self.source.lag(), wall)
         else:
             self.reporter.nothing()
@@ -187,7 +187,7 @@ class App:
             log.error("guardrail_refused", message=sentence)
         self.telemetry.guardrail_load(time.time(), success=not refused)
         routes = {"page": self.settings.default_route.page, "ticket": self.settings.default_route.ticket}
-        return Task(
+        task = Task(
             store,
             in_force,
             routes=routes,
@@ -195,6 +195,8 @@ class App:
             generation=generation,
             done=self.ledger.done_keys(),
         )
+        self.reporter.begin(task)
+        return task
 
 
 def _guardrails(directory: Path) -> Mapping[str, Guardrail]:

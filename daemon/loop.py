@@ -13,6 +13,7 @@ A crash before 2 repeats the events since the last checkpoint on the state of th
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -65,10 +66,10 @@ class Hands(Protocol):
 class Turn:
     """What one turn did, for whoever listens."""
 
-    read: Counter[str]
-    rejected: Counter[str]
-    outcomes: list[Outcome] = field(default_factory=list)
-    checkpoint: bool = False
+    read: Counter[str] = field(default_factory=Counter)  # records by topic
+    rejected: Counter[str] = field(default_factory=Counter)  # bad ones by reason
+    outcomes: list[Outcome] = field(default_factory=list)  # what the dispatcher told
+    checkpoint: float | None = None  # the seconds that it took, if there was one
 
 
 class Loop:
@@ -109,6 +110,7 @@ class Loop:
         self._events = 0
         self._saved = 0.0
         self.waits_for = "the first assignment"
+        self._unsafe = False
         self._owned = 0.0  # monotonic time at which the assignment was last seen
         self._tried = 0.0
 
@@ -119,8 +121,8 @@ class Loop:
 
     def run_once(self, wall: float, monotonic: float) -> Turn:
         """Do one turn; `wall` is epoch seconds, `monotonic` a clock that never jumps."""
-        turn = Turn(Counter(), Counter())
-        self._follow_assignment(monotonic)
+        turn = Turn()
+        self._follow_assignment(monotonic, turn)
         records = self.source.poll(POLL)
         task = self.task
         if task is None or self.source.assignment() is None:
@@ -129,11 +131,10 @@ class Loop:
             self._take(task, record, wall, turn)
         self._events += len(records)
         self._follow_time(task, wall, idle=not records)
-        turn.outcomes += self._hear(task)
+        self._hear(task, turn)
         due = monotonic - self._saved >= self._every
         if due or self._events >= EVENTS_PER_CHECKPOINT or task.outbox.keys() - self._submitted:
-            self.checkpoint(task, monotonic)
-            turn.checkpoint = True
+            turn.checkpoint = self.checkpoint(task, monotonic)
         return turn
 
     def _follow_time(self, task: Task, wall: float, *, idle: bool) -> None:
@@ -160,9 +161,12 @@ class Loop:
         else:
             task.observe(event)
 
-    def checkpoint(self, task: Task, monotonic: float) -> None:
-        """Save; see the module's text for the order."""
+    def checkpoint(self, task: Task, monotonic: float) -> float:
+        """Save; see the module's text for the order. Gives the seconds that it took."""
+        began = time.perf_counter()
+        self._unsafe = True
         self.dead_letters.flush()
+        self._unsafe = False
         task.checkpoint()
         self._saved, self._events = monotonic, 0
         if self.source.commit(task.offsets):
@@ -171,15 +175,16 @@ class Loop:
             new = [intent for key, intent in task.outbox.items() if key not in self._submitted]
             refused = {intent.key for intent in self.hands.submit(new)}
             self._submitted = task.outbox.keys() - refused
+        return time.perf_counter() - began
 
-    def _hear(self, task: Task) -> list[Outcome]:
+    def _hear(self, task: Task, turn: Turn) -> None:
         """Take what the dispatcher did; what it let go of, because the lease had run out, is submitted again."""
         outcomes = self.hands.outcomes()
+        turn.outcomes += outcomes
         task.acted(outcomes)
         self._submitted -= {outcome.key for outcome in outcomes if outcome.status == "fenced"}
-        return outcomes
 
-    def _follow_assignment(self, monotonic: float) -> None:
+    def _follow_assignment(self, monotonic: float, turn: Turn) -> None:
         assignment = self.source.assignment()
         if assignment is None:
             if self.task is not None and monotonic - self._owned > GRACE:
@@ -199,7 +204,7 @@ class Loop:
             self.task.live = False  # until it is known how far behind it is
             log.info("assigned", generation=assignment.generation, partitions=len(assignment.partitions))
         else:
-            self._hear(self.task)
+            self._hear(self.task, turn)
             self.task.restamp(assignment.generation)
             log.info("assigned_again", generation=assignment.generation)
         self._submitted = set()

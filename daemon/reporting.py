@@ -7,18 +7,20 @@ The views of the API are built here too and swapped in as a whole, so that a req
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 if TYPE_CHECKING:
-    from daemon.join import Counts
+    from daemon.join import Join
     from daemon.loop import Turn
+    from daemon.policy import Verdict
     from daemon.records import Partition
     from daemon.task import Task, Watched
     from daemon.telemetry import Telemetry
+    from daemon.versions import Version
 
 log = structlog.get_logger()
 
@@ -36,135 +38,104 @@ class Reporter:
         self._seen: dict[tuple[str, ...], int] = {}
         self._versions: dict[str, set[str]] = {}
         self._opened: dict[str, set[str]] = {}
-        self._task: Task | None = None
+        self._baseline = False
         self._told = 0.0
         self._detailed = True
 
     def turn(self, turn: Turn) -> None:
-        """Tell what a turn read."""
+        """Tell what a turn did."""
         for topic, n in turn.read.items():
             self.telemetry.event_read(topic, n)
         for reason, n in turn.rejected.items():
             self.telemetry.event_rejected(reason, n)
         for outcome in turn.outcomes:
             self.telemetry.action(outcome.kind, outcome.status)
+        if turn.checkpoint is not None:
+            self.telemetry.checkpoint(turn.checkpoint)
+
+    def begin(self, task: Task) -> None:
+        """Begin with a task that was just opened, before its first event: what its store counted before is not told again."""
+        self.telemetry.active(True)
+        self._seen.clear()
+        self._opened = {name: set(watched.response.cases) for name, watched in task.models.items()}
+        self._baseline = True
+        self._counts(task)
+        self._baseline = False
+        self.guardrails = [_guardrail(name, watched) for name, watched in task.models.items()]
+        for name, watched in task.models.items():
+            self.telemetry.guardrail_info(name, watched.guardrail.version, watched.guardrail.short_digest)
+            self.telemetry.detector_restarted("adwin", watched.monitor.evidence.restarted)
 
     def task(self, task: Task, lag: Mapping[Partition, int], wall: float) -> None:
-        """Tell how a task stands, and how many records of each partition it has not read yet."""
-        self.telemetry.active(True)
-        for (topic, partition), n in lag.items():
-            self.telemetry.consumer_lag(topic, partition, n)
-        if task is not self._task:
-            self._begin(task)
+        """Tell how a task stands, and how many records of each partition it has not read yet; `wall` is epoch seconds."""
         self._detailed = wall - self._told >= DETAILS_EVERY
         if self._detailed:
             self._told = wall
-        self.telemetry.event_unmonitored(self._new(("unmonitored",), task.unmonitored))
+        for (topic, partition), n in lag.items():
+            self.telemetry.consumer_lag(topic, partition, n)
         if task.clock is not None:
             self.telemetry.clock(task.clock, wall)
         created = [intent.created for intent in task.outbox.values() if intent.kind != "journal"]
         oldest = max(0.0, (task.clock or 0.0) - min(created)) if created else 0.0
         self.telemetry.actions_pending(len(created), oldest)
+        self._counts(task)
         for name, watched in task.models.items():
-            self._model(name, watched)
+            self._judgement(name, watched)
+            self._incidents(name, watched)
         self.verdicts = [
-            {
-                "model": name,
-                **asdict(verdict),
-                "guardrail_version": watched.guardrail.version,
-                "digest": watched.guardrail.short_digest,
-            }
-            for name, watched in task.models.items()
-            for verdict in watched.verdicts
+            _verdict(name, watched, verdict) for name, watched in task.models.items() for verdict in watched.verdicts
         ]
 
     def nothing(self) -> None:
         """Tell that this daemon owns nothing now."""
         self.telemetry.active(False)
-        self._task = None
         self.verdicts = []
 
-    def _begin(self, task: Task) -> None:
-        self._task = task
-        self._seen.clear()
-        self._opened = {name: set(watched.response.cases) for name, watched in task.models.items()}
-        self._new(("unmonitored",), task.unmonitored)
-        for name, watched in task.models.items():
-            for what, n in self._counts(watched):
-                self._new((name, *what), n)
-        self.guardrails = [
-            {
-                "model": name,
-                "version": watched.guardrail.version,
-                "digest": watched.guardrail.digest,
-                "mode": watched.guardrail.mode,
-                "owner": watched.guardrail.owner,
-                "path": str(watched.guardrail.path),
-            }
-            for name, watched in task.models.items()
-        ]
-        for name, watched in task.models.items():
-            self.telemetry.guardrail_info(name, watched.guardrail.version, watched.guardrail.short_digest)
-
-    def _new(self, what: tuple[str, ...], n: int) -> int:
+    def _new(self, *what: str, n: int) -> int:
+        """How much a count grew since it was last asked for."""
         before = self._seen.get(what, 0)
         self._seen[what] = n
-        return max(0, n - before)
+        return 0 if self._baseline else max(0, n - before)
 
-    def _counts(self, watched: Watched) -> list[tuple[tuple[str, ...], int]]:
-        """Everything that is counted of a model since its first event: (what it is called here, how many)."""
-        counts: Counts = watched.join.counts
-        found: list[tuple[tuple[str, ...], int]] = [
-            (("joined",), counts.joined - counts.late_labels),
-            (("late",), counts.late_labels),
-            (("duplicate",), counts.duplicate_labels),
-            (("conflict",), counts.label_conflicts),
-            (("orphan",), counts.orphan_labels),
-            (("again",), counts.duplicate_predictions),
-            (("age",), counts.expired - counts.expired_for_room),
-            (("room",), counts.expired_for_room),
-            (("outcome",), watched.outcomes),
-            (("restarted",), watched.monitor.evidence.restarted),
-        ]
-        for version in watched.monitor.versions.values():
-            found += [(("prediction", version.name, stage), n) for stage, n in version.traffic.predictions.items()]
-            for stage, (labelled, unlabelled) in version.matured.items():
-                found += [(("labelled", version.name, stage), labelled), (("unlabelled", version.name, stage), unlabelled)]
-        return found
+    def _counts(self, task: Task) -> None:
+        self.telemetry.event_unmonitored(self._new("", "unmonitored", n=task.unmonitored))
+        for name, watched in task.models.items():
+            self._join(name, watched.join)
+            self.telemetry.outcome(name, self._new(name, "outcomes", n=watched.outcomes))
+            for version in watched.monitor.versions.values():
+                self._traffic(name, version)
 
-    def _model(self, name: str, watched: Watched) -> None:
-        telemetry = self.telemetry
-        telemetry.pending(name, watched.join.pending)
-        tellers: Mapping[str, Callable[[int], None]] = {
-            "joined": lambda n: telemetry.label_joined(name, n),
-            "late": lambda n: telemetry.label_late(name, n),
-            "duplicate": lambda n: telemetry.label_duplicate(name, n),
-            "conflict": lambda n: telemetry.label_conflict(name, n),
-            "orphan": lambda n: telemetry.label_orphan(name, n),
-            "again": lambda n: telemetry.prediction_duplicate(name, n),
-            "age": lambda n: telemetry.prediction_expired(name, "age", n),
-            "room": lambda n: telemetry.prediction_expired(name, "room", n),
-            "outcome": lambda n: telemetry.outcome(name, n),
-            "restarted": lambda n: telemetry.detector_restarted("adwin", n),
-        }
-        for what, total in self._counts(watched):
-            n = self._new((name, *what), total)
-            match what:
-                case (kind,):
-                    tellers[kind](n)
-                case ("prediction", version, stage):
-                    telemetry.prediction(name, version, stage, n)
-                case (kind, version, stage):
-                    labelled, unlabelled = (n, 0) if kind == "labelled" else (0, n)
-                    telemetry.prediction_matured(name, version, stage, labelled=labelled, unlabelled=unlabelled)
-        self._judgement(name, watched)
-        self._incidents(name, watched)
+    def _join(self, name: str, join: Join) -> None:
+        telemetry, counts = self.telemetry, join.counts
+        telemetry.pending(name, join.pending)
+        telemetry.prediction_duplicate(name, self._new(name, "duplicates", n=counts.duplicate_predictions))
+        telemetry.prediction_expired(name, "age", self._new(name, "age", n=counts.expired - counts.expired_for_room))
+        telemetry.prediction_expired(name, "room", self._new(name, "room", n=counts.expired_for_room))
+        telemetry.label_joined(name, self._new(name, "joined", n=counts.joined - counts.late_labels))
+        telemetry.label_late(name, self._new(name, "late", n=counts.late_labels))
+        telemetry.label_duplicate(name, self._new(name, "again", n=counts.duplicate_labels))
+        telemetry.label_conflict(name, self._new(name, "conflict", n=counts.label_conflicts))
+        telemetry.label_orphan(name, self._new(name, "orphan", n=counts.orphan_labels))
+
+    def _traffic(self, name: str, version: Version) -> None:
+        for stage, n in version.traffic.predictions.items():
+            self.telemetry.prediction(name, version.name, stage, self._new(name, "made", version.name, stage, n=n))
+        for stage, (labelled, unlabelled) in version.matured.items():
+            self.telemetry.prediction_matured(
+                name,
+                version.name,
+                stage,
+                labelled=self._new(name, "labelled", version.name, stage, n=labelled),
+                unlabelled=self._new(name, "unlabelled", version.name, stage, n=unlabelled),
+            )
 
     def _judgement(self, name: str, watched: Watched) -> None:
         telemetry = self.telemetry
         versions = watched.monitor.versions
         for gone in self._versions.get(name, set()) - versions.keys():
             telemetry.forget_version(name, gone)
+            # Should it come back, it is a new one, and its counts begin anew.
+            self._seen = {what: n for what, n in self._seen.items() if what[0] != name or what[2:3] != (gone,)}
         self._versions[name] = set(versions)
         for version in versions.values():
             reference = version.reference or version.inherited
@@ -203,3 +174,20 @@ class Reporter:
         for identity in self._opened[name] - cases.keys():
             log.info("incident_resolved", model=name, incident=identity)
         self._opened[name] = set(cases)
+
+
+def _guardrail(name: str, watched: Watched) -> dict[str, Any]:
+    guardrail = watched.guardrail
+    return {
+        "model": name,
+        "version": guardrail.version,
+        "digest": guardrail.digest,
+        "mode": guardrail.mode,
+        "owner": guardrail.owner,
+        "path": str(guardrail.path),
+    }
+
+
+def _verdict(name: str, watched: Watched, verdict: Verdict) -> dict[str, Any]:
+    guardrail = watched.guardrail
+    return {"model": name, **asdict(verdict), "guardrail_version": guardrail.version, "digest": guardrail.short_digest}

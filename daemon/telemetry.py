@@ -240,17 +240,12 @@ class Telemetry:
 
     def forget_version(self, model: str, version: str) -> None:
         """A version is no longer watched: its series leave, or each release would add to the page for ever."""
-        self._forget(model=model, version=version)
-
-    def _forget(self, **labels: str) -> None:
-        """Remove every series that has all these labels."""
+        labels = {"model": model, "version": version}
         for metric in METRICS:
             if labels.keys() <= set(metric.labels):
                 series = self._counters if metric.kind == "counter" else self._gauges
                 series[metric.name].remove_by_labels(labels)
-        version = labels.get("version")
-        gone = [scope for scope in self._verdicts if scope[0] == labels["model"] and version in {None, scope[2]}]
-        for scope in gone:
+        for scope in [scope for scope in self._verdicts if (scope[0], scope[2]) == (model, version)]:
             del self._verdicts[scope]
 
     def _count(self, name: str, n: int, *labels: str) -> None:
