@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Protocol
 
@@ -64,8 +62,8 @@ class Views(Protocol):
         """The guardrail files in force, by model."""
         ...
 
-    def alive(self, now: float) -> Health:
-        """Whether the loop moved lately; `now` in epoch seconds."""
+    def alive(self) -> Health:
+        """Whether the loop moved lately."""
         ...
 
     def ready(self) -> Health:
@@ -101,15 +99,15 @@ class Guardrails(BaseModel):
     guardrails: list[dict[str, Any]]
 
 
-def create_app(views: Views, registry: CollectorRegistry, clock: Callable[[], float] = time.time) -> FastAPI:
-    """The routes over these views; `clock` gives epoch seconds."""
+def create_app(views: Views, registry: CollectorRegistry) -> FastAPI:
+    """The routes over these views."""
     app = FastAPI(title="watchkeeper", version=__version__, docs_url=None, redoc_url=None, default_response_class=Json)
-    _add_probes(app, views, registry, clock)
+    _add_probes(app, views, registry)
     _add_api(app, views)
     return app
 
 
-def _add_probes(app: FastAPI, views: Views, registry: CollectorRegistry, clock: Callable[[], float]) -> None:
+def _add_probes(app: FastAPI, views: Views, registry: CollectorRegistry) -> None:
     """What a Prometheus and an orchestrator ask for."""
     unwell: dict[int | str, dict[str, Any]] = {200: {"model": Health}, 503: {"model": Health}}
 
@@ -122,7 +120,7 @@ def _add_probes(app: FastAPI, views: Views, registry: CollectorRegistry, clock: 
     @app.get("/livez", tags=["probes"], responses=unwell)
     def livez() -> Json:
         """Whether the loop moved lately; 503 asks for a restart."""
-        return _health(views.alive(clock()))
+        return _health(views.alive())
 
     @app.get("/readyz", tags=["probes"], responses=unwell)
     def readyz() -> Json:
@@ -171,15 +169,8 @@ class Endpoints:
     Raises CannotStart from `start` when the address cannot be listened on.
     """
 
-    def __init__(
-        self,
-        views: Views,
-        registry: CollectorRegistry,
-        host: str = "127.0.0.1",
-        port: int = 8080,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._app = create_app(views, registry, clock)
+    def __init__(self, views: Views, registry: CollectorRegistry, host: str = "127.0.0.1", port: int = 8080) -> None:
+        self._app = create_app(views, registry)
         self._host = host
         self._port = port
         self._server: uvicorn.Server | None = None

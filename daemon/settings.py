@@ -168,9 +168,6 @@ class Http(Group):
 
     host: Text = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    token: Annotated[SecretStr, Field(min_length=1)] | None = Field(
-        None, description="Bearer token for changes through the API. Without it nothing can be changed there."
-    )
 
 
 class Log(Group):

@@ -186,8 +186,8 @@ def test_files_that_cannot_be_read_get_one_sentence(tmp_path: Path) -> None:
 WITH_SECRETS: Final = (
     "kafka: {sasl_password: [hunter2]}",
     "kafka: hunter2",
-    "http: {token: {a: hunter2}}",
-    "http: {token: 42.17}",
+    "kafka: {sasl_password: {a: hunter2}}",
+    "kafka: {sasl_password: 42.17}",
     "routes: {pager: hunter2}",
     "routes: {pager: {kind: webhook, url: 'ftp://me:hunter2@pager'}}",
     "routes: {pager: {kind: webhook, url: 'https://pager', secret: [hunter2]}}",
@@ -204,7 +204,10 @@ def test_no_complaint_repeats_a_secret(tmp_path: Path, text: str) -> None:
 
 def test_settings_can_be_shown_without_their_secrets(tmp_path: Path) -> None:
     """A person who debugs prints them."""
-    text = "http: {token: hunter2}\nroutes: {pager: {kind: webhook, url: 'https://me:hunter2@pager'}}\n"
+    text = (
+        "kafka: {security_protocol: SASL_SSL, sasl_mechanism: PLAIN, sasl_username: me, sasl_password: hunter2}\n"
+        "routes: {pager: {kind: webhook, url: 'https://me:hunter2@pager'}}\n"
+    )
     settings = load_settings(written(tmp_path, text))
 
     assert "hunter2" not in f"{settings!r} {settings} {settings.routes['pager']}"
