@@ -64,8 +64,8 @@ class Finding:
     """What the policy found: the evidence that opens an incident.
 
     `onset` is the event time at which the harm is thought to have begun (None: when it was found). `numbers` are the figures
-    behind the verdict, `offsets` how far each partition ("topic-0") had been read, `features` the columns that moved, as `{"name", "effect", "what"}`, by size of effect, `examples` ids of
-    predictions to look at.
+    behind the verdict, `offsets` how far each partition ("topic-0") had been read, `features` the columns that moved, as
+    `{"name", "effect", "what"}`, by size of effect, `examples` ids of predictions to look at.
     """
 
     model: str

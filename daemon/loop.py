@@ -122,6 +122,10 @@ class Loop:
     def run_once(self, wall: float, monotonic: float) -> Turn:
         """Do one turn; `wall` is epoch seconds, `monotonic` a clock that never jumps."""
         turn = Turn()
+        if self._unsafe:
+            # Dead letters wait that the broker did not take: reading on would only pile up more of them.
+            self.dead_letters.flush()
+            self._unsafe = False
         self._follow_assignment(monotonic, turn)
         records = self.source.poll(POLL)
         task = self.task

@@ -163,8 +163,8 @@ def imports(source: Source, modules: set[str], *, for_types: bool = True) -> set
     found: set[str] = set()
     skipped: set[ast.AST] = set()
     if not for_types:
-        blocks = (node for node in ast.walk(source.tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-        skipped = {inner for block in blocks for inner in ast.walk(block)}
+        conditions = [node for node in ast.walk(source.tree) if isinstance(node, ast.If)]
+        skipped = {inner for each in conditions if ast.unparse(each.test) == "TYPE_CHECKING" for inner in ast.walk(each)}
     for node in ast.walk(source.tree):
         if node in skipped:
             continue
