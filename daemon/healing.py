@@ -48,6 +48,7 @@ class Healing:
     def restart(self, at: float) -> None:
         """Start afresh with what is predicted after a confirmed rollback (clock, epoch seconds)."""
         self.since = at
+        self.healed = False
         self.labels, self.total = 0, 0.0
         self._test = EProcess.below(self.limit)
 

@@ -7,7 +7,7 @@ The views of the API are built here too and swapped in as a whole, so that a req
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +38,7 @@ class Reporter:
         self._seen: dict[tuple[str, ...], int] = {}
         self._versions: dict[str, set[str]] = {}
         self._opened: dict[str, set[str]] = {}
+        self._revisions: dict[str, int] = {}  # of each open incident, as last told
         self._baseline = False
         self._told = 0.0
         self._detailed = True
@@ -58,6 +59,8 @@ class Reporter:
         self.telemetry.active(True)
         self._seen.clear()
         self._opened = {name: set(watched.response.cases) for name, watched in task.models.items()}
+        open_cases = [case for watched in task.models.values() for case in watched.response.cases.values()]
+        self._revisions = {case.incident.id: case.incident.revision for case in open_cases}
         self._baseline = True
         self._counts(task)
         self._baseline = False
@@ -79,12 +82,14 @@ class Reporter:
         oldest = max(0.0, (task.clock or 0.0) - min(created)) if created else 0.0
         self.telemetry.actions_pending(len(created), oldest)
         self._counts(task)
+        now = task.clock or wall
+        verdicts: list[dict[str, Any]] = []
         for name, watched in task.models.items():
-            self._judgement(name, watched)
+            judged = watched.monitor.verdicts(now)  # as of now: between two ticks the evidence moves too
+            self._judgement(name, watched, judged)
             self._incidents(name, watched)
-        self.verdicts = [
-            _verdict(name, watched, verdict) for name, watched in task.models.items() for verdict in watched.verdicts
-        ]
+            verdicts += [_verdict(name, watched, verdict) for verdict in judged]
+        self.verdicts = verdicts
 
     def nothing(self) -> None:
         """Tell that this daemon owns nothing now."""
@@ -129,7 +134,7 @@ class Reporter:
                 unlabelled=self._new(name, "unlabelled", version.name, stage, n=unlabelled),
             )
 
-    def _judgement(self, name: str, watched: Watched) -> None:
+    def _judgement(self, name: str, watched: Watched, verdicts: Sequence[Verdict]) -> None:
         telemetry = self.telemetry
         versions = watched.monitor.versions
         for gone in self._versions.get(name, set()) - versions.keys():
@@ -145,7 +150,7 @@ class Reporter:
                 telemetry.mean_loss(name, version.name, version.traffic.stage, version.mean())
                 if self._detailed:
                     telemetry.performance(name, version.name, version.performance.values())
-        for verdict in watched.verdicts:
+        for verdict in verdicts:
             scope = (name, verdict.rule, verdict.version, verdict.segment or "")
             telemetry.verdict(*scope, verdict.state, verdict.reason)
             telemetry.evidence_ratio(*scope, verdict.evidence)
@@ -171,8 +176,15 @@ class Reporter:
                 guardrail=f"{incident.guardrail_version} ({incident.guardrail_digest})",
                 offsets=incident.offsets,
             )
+        for identity, case in cases.items():
+            revision = case.incident.revision
+            news = revision - self._revisions.get(identity, 0)
+            for entry in case.incident.timeline[-news:] if news else ():
+                log.info("incident_changed", model=name, incident=identity, what=entry.what, detail=entry.detail)
+            self._revisions[identity] = revision
         for identity in self._opened[name] - cases.keys():
             log.info("incident_resolved", model=name, incident=identity)
+            self._revisions.pop(identity, None)
         self._opened[name] = set(cases)
 
 

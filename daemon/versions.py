@@ -130,6 +130,7 @@ class Version:
     def clear(self) -> None:
         """Take the alarm back: the harm was found to be gone, or the version is judged afresh."""
         self.alarm = None
+        self.last.clear()  # the losses of then say nothing of now
         if self.harm is not None:
             self.harm.clear()
 
