@@ -68,7 +68,7 @@ class Healing:
             self.healed = self._test.rejected(LEVEL)
         else:
             seconds = 0.0 if self._last is None else at - self._last
-            self._last = at
+            self._last = at if self._last is None else max(at, self._last)  # no time is given out twice
             self._recovery.update(loss, increment(1.0 / FALSE_RESOLVE_EVERY, 1.0, seconds), mark)
             self.healed = self._recovery.drift_detected
         return self.healed

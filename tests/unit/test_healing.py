@@ -33,7 +33,7 @@ def test_harm_is_over_when_the_mean_is_back_under_the_limit() -> None:
 
 
 def test_harm_that_goes_on_is_not_called_over() -> None:
-    """At the limit itself there is harm still."""
+    """Better than at its worst is not yet harmless."""
     assert feed(Healing(LIMIT, shadow=False, scope=""), 0.25, 20_000) is None
 
 
