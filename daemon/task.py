@@ -82,7 +82,10 @@ class Watched:
     def tick(self, context: Context, number: int) -> list[Intent]:
         """Do what is due at a tick."""
         changed = self.monitor.release(context.now)
+        known = self.join.pending
         self.join.expire(context.now, self.guardrail.labels.give_up_after)
+        if self.join.pending != known:
+            self.dirty = True  # the rows are deleted with the next checkpoint: the cursor behind them must be saved with it
         busy = changed or self.active or bool(self.response.cases)
         if not busy and number % IDLE_TICKS:
             return []
