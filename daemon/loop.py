@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
+from daemon.connection import WireError
 from daemon.events import Kind, Rejected, parse
 
 if TYPE_CHECKING:
@@ -228,5 +229,8 @@ class Loop:
     def stop(self, monotonic: float) -> None:
         """Save what was done, if the partitions are still ours, and give the task up."""
         if self.task is not None and self.source.assignment() is not None:
-            self.checkpoint(self.task, monotonic)
+            try:
+                self.checkpoint(self.task, monotonic)
+            except WireError as error:
+                log.warning("not_saved", message=f"{error}; what came since the last checkpoint is read again at the next start")
         self.release()

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerting.intents import Intent, Outcome
+from daemon.connection import BrokerAway
 from daemon.guardrails import Guardrail, load
 from daemon.lease import Lease
 from daemon.loop import GRACE, Loop
@@ -201,6 +202,57 @@ def test_bad_events_go_to_the_dead_letters_and_the_rest_goes_on(guardrail: Guard
     assert loop.task is not None
     assert loop.task.models["loan"].join.counts.predictions == 10
     assert dict(turn.rejected) == {"not_json": 1, "empty": 1}
+
+
+class NoLetters(World):
+    """A world whose dead-letter topic takes nothing until it is mended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = True
+
+    def flush(self) -> None:
+        """Fail like a broker that is away."""
+        if self.broken:
+            raise BrokerAway("no answer from the dead-letter topic")
+
+
+def test_while_dead_letters_are_not_safe_nothing_more_is_read_and_nothing_saved(guardrail: Guardrail) -> None:
+    """What waits is bounded, and what was read is saved as soon as the letters are safe."""
+    broker = MemoryBroker({"predictions": 2, "labels": 1, "outcomes": 1})
+    disk, world = Disk(), NoLetters()
+    world.broken = False
+    loop = make_loop(MemorySource(broker), disk, guardrail, world)
+    loop.run_once(T0, 1.0)
+    saved, world.broken = dict(disk.data), True
+    for turn in range(2, 6):
+        broker.produce("predictions", b"{", T0)
+        with pytest.raises(BrokerAway):
+            loop.run_once(T0, 2.0 * turn)
+    meanwhile = dict(disk.data), len(world.letters)
+    world.broken = False
+    loop.run_once(T0, 20.0)
+
+    assert meanwhile == (saved, 1)
+    assert len(world.letters) == 4
+    assert disk.data != saved
+
+
+def test_a_stop_while_dead_letters_are_not_safe_ends_without_saving(guardrail: Guardrail) -> None:
+    """The store keeps the last checkpoint, and the next start reads again what came after it."""
+    broker = MemoryBroker({"predictions": 2, "labels": 1, "outcomes": 1})
+    disk, world = Disk(), NoLetters()
+    world.broken = False
+    loop = make_loop(MemorySource(broker), disk, guardrail, world)
+    loop.run_once(T0, 1.0)
+    saved, world.broken = dict(disk.data), True
+    broker.produce("predictions", b"{", T0)
+    loop.run_once(T0, 1.5)
+    loop.stop(2.0)
+
+    assert loop.task is None
+    assert world.letters == ["not_json"]
+    assert disk.data == saved
 
 
 def test_a_producer_whose_clock_runs_ahead_does_not_move_ours(guardrail: Guardrail) -> None:
