@@ -16,7 +16,10 @@ from alerting.rollbacks import EXECUTORS, Executor, Tools
 from alerting.rollbacks.command import CommandLog
 from alerting.rollbacks.memory import MemoryCommandLog
 from alerting.routes import build_executors
+from daemon.connection import BrokerAway
+from daemon.journal import CommandTopic, Writer
 from tests.doubles.alerting import a_command
+from tests.doubles.topics import MemoryTopics
 
 
 @dataclass
@@ -153,3 +156,24 @@ class CommandLogContract:
 
 class TestMemoryCommandLog(CommandLogContract):
     """The log in memory."""
+
+
+class TestCommandTopic(CommandLogContract):
+    """The log on a topic, as the daemon has it."""
+
+    def make(self) -> CommandLog:
+        """A topic in memory, which another one's records share."""
+        topics = MemoryTopics()
+        writer = Writer(topics.connect)
+        writer.append("incidents", "loan-approval", json.dumps(a_command("other").body()).encode())
+        return CommandTopic("commands", writer, topics.read)
+
+    def test_a_command_whose_acknowledgement_was_lost_is_found(self) -> None:
+        """The next attempt sees that it was sent."""
+        topics = MemoryTopics()
+        log = CommandTopic("commands", Writer(topics.connect), topics.read)
+        topics.failure, topics.acknowledges = BrokerAway("no answer"), False
+        with pytest.raises(DeliveryError):
+            log.send("loan-approval", json.dumps(a_command("k").body()).encode())
+
+        assert log.find("loan-approval", "k")
