@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO, cast
 
 import msgspec
 import structlog
@@ -62,13 +62,25 @@ def configure(style: Style = "auto", level: str = "info", stream: TextIO | None 
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError()) if stream is None else stream),
         cache_logger_on_first_use=False,  # a test that captures logs must reach the loggers that modules already hold
     )
     logging.basicConfig(handlers=[LibraryHandler()], level=least, force=True)
     logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(least, logging.WARNING))
+
+
+class _StandardError:
+    """Standard error as it is when a line is written: whoever has replaced it meanwhile (a capture, a test) gets the line."""
+
+    def write(self, text: str) -> int:
+        """Write to it."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stderr.flush()
 
 
 def _resolve(style: Style, out: TextIO) -> Literal["json", "console"]:
