@@ -179,7 +179,7 @@ def memory(count: int, directory: Path, broker: servers.Broker) -> None:
     make_topics(broker.bootstrap, "memory")
     produce(
         broker.bootstrap,
-        (("memory-predictions", value, at) for _, value, at in events(count, time.time() - 1800, labelled=False)),
+        (("memory-predictions", value, at) for _, value, at in events(count, time.time() - count / 100 - 600, labelled=False)),
     )
     rate, peak = run_daemon(directory / "memory", broker.bootstrap, "memory", count)
     say(f"{count:,} predictions without a label: peak memory {peak / 2**20:.0f} MiB, {rate:,.0f} events/s")
