@@ -42,6 +42,8 @@ REASONS: Final[tuple[str, ...]] = get_args(Reason)
 MILLISECONDS_FROM: Final = 1e11
 #: Digits of a 64-bit integer.
 DIGITS: Final = 19
+#: A record with a timestamp before this (2000-01-01, epoch seconds) has none that can be true: 0, or seconds for milliseconds.
+STAMPED_FROM: Final = 946_684_800.0
 #: How far a `ts` may lie ahead of its arrival (seconds): clocks differ, but not by more than this.
 FUTURE: Final = 3600.0
 
@@ -133,6 +135,15 @@ _DECODERS: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
     "label": msgspec.json.Decoder(_LabelWire),
     "outcome": msgspec.json.Decoder(_OutcomeWire),
 }
+
+
+def arrival_of(timestamp: int, wall: float) -> float:
+    """Give when a record arrived, epoch seconds: at its timestamp (epoch milliseconds), where that can be true, else at `wall`.
+
+    A producer's clock may be wrong; ours decides what the future is, or one record could move the clock to next year.
+    """
+    arrival = timestamp / 1000
+    return min(arrival, wall) if arrival >= STAMPED_FROM else wall
 
 
 def parse(kind: Kind, value: bytes | None, arrival: float, largest: int = 1_000_000) -> Event:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from daemon.connection import WireError
-from daemon.events import Kind, Rejected, parse
+from daemon.events import Kind, Rejected, arrival_of, parse
 
 if TYPE_CHECKING:
     from alerting.intents import Intent, Outcome
@@ -156,10 +156,8 @@ class Loop:
     def _take(self, task: Task, record: Record, wall: float, turn: Turn) -> None:
         turn.read[record.topic] += 1
         task.offsets[(record.topic, record.partition)] = record.offset + 1
-        # A producer's clock may be wrong; ours decides what the future is, or one record could move the clock to next year.
-        arrival = min(record.timestamp / 1000, wall) if record.timestamp > 0 else wall
         try:
-            event = parse(self._topics[record.topic], record.value, arrival, self._largest)
+            event = parse(self._topics[record.topic], record.value, arrival_of(record.timestamp, wall), self._largest)
         except Rejected as rejected:
             turn.rejected[rejected.reason] += 1
             self.dead_letters.reject(record, rejected.reason, str(rejected))

@@ -1,8 +1,9 @@
 """A task: all models of some topic partitions, their clock, and the checkpoint that makes their state last.
 
 Events come one at a time in the order of arrival. The clock is the largest arrival time seen; ticks come every 10 s of it, and
-all that are due run before the next event, so that silence is seen as a gap too. Nothing here reads a clock, a topic or a
-network: what goes in decides what comes out, live and in `backtest` alike.
+all that are due run before the next event, so that silence is seen as a gap too. When all models have been silent for long, ticks
+grow rarer with the silence (a hundredth of it apart): a year of it takes a thousand ticks to replay and not three million.
+Nothing here reads a clock, a topic or a network: what goes in decides what comes out, live and in `backtest` alike.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 TICK: Final = 10.0
 #: While nothing happens to a model, it is judged at every so many ticks only: a long silence must not take long to replay.
 IDLE_TICKS: Final = 6
+#: Of a silence of all models, the share that may pass between two ticks.
+SILENCE_SHARE: Final = 0.01
 #: Version of the layout of the store.
 LAYOUT: Final = 1
 
@@ -158,6 +161,7 @@ class Task:
         self._numbers: dict[str, int] = {}  # key of an intent -> its place in the outbox
         self._next_number = 0
         self._next_tick = 0.0
+        self._last_event = 0.0  # the clock at the last event
         limit = max(max_pending // max(len(guardrails), 1), 1)
         self.models = {name: Watched(guardrail, store, limit, routes or {}, recorded) for name, guardrail in guardrails.items()}
         self._restore()
@@ -168,6 +172,10 @@ class Task:
         """Take one event in, after the ticks that are due before it."""
         if self.clock is None or event.at > self.clock:
             self.advance(event.at)
+        if self.clock is not None:
+            self._last_event = self.clock
+            if self._next_tick > self.clock + TICK:  # the silence is over, and with it its rare ticks
+                self._next_tick = (self.clock // TICK + 1) * TICK
         watched = self.models.get(event.model)
         if watched is None:
             self.unmonitored += 1
@@ -179,16 +187,20 @@ class Task:
     def advance(self, clock: float) -> None:
         """Move the clock on, ticks included; a clock never goes back."""
         if self.clock is None:
-            self._next_tick = (clock // TICK + 1) * TICK
+            self._last_event, self._next_tick = clock, (clock // TICK + 1) * TICK
         elif clock <= self.clock:
             return
         while self._next_tick <= clock:
             now = self.clock = self._next_tick
-            self._next_tick += TICK
+            self._next_tick = self._tick_after(now)
             number = round(now / TICK)
             for watched in self.models.values():
                 self._add(watched.tick(self._context(now, watched), number))
         self.clock = clock
+
+    def _tick_after(self, now: float) -> float:
+        pause, idle = (now - self._last_event) * SILENCE_SHARE, IDLE_TICKS * TICK
+        return now + TICK if pause < idle else (now + pause) // idle * idle
 
     def settle(self) -> None:
         """Judge every model at the clock as it stands: what was held back while the task was behind may be done now."""
@@ -272,6 +284,7 @@ class Task:
                     "layout": LAYOUT,
                     "clock": self.clock,
                     "next_tick": self._next_tick,
+                    "last_event": self._last_event,
                     "offsets": [[topic, partition, offset] for (topic, partition), offset in self.offsets.items()],
                     "unmonitored": self.unmonitored,
                     "next_number": self._next_number,
@@ -290,7 +303,7 @@ class Task:
                 f"the store was written by another release of watchkeeper (layout {state['layout']}, this one reads {LAYOUT}): "
                 f"run that release, or move the state directory away to start without it"
             )
-        self.clock, self._next_tick = state["clock"], state["next_tick"]
+        self.clock, self._next_tick, self._last_event = state["clock"], state["next_tick"], state["last_event"]
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
         self.unmonitored, self._next_number = state["unmonitored"], state["next_number"]
         for name, watched in self.models.items():

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from daemon.errors import OK, CannotStart
-from daemon.events import Rejected
+from daemon.events import Rejected, arrival_of
 from daemon.history import History
 from daemon.settings import load_settings
 
@@ -91,8 +91,7 @@ class Lines:
     def of(self, records: Iterable[Record], wall: float) -> Iterator[bytes]:
         """Give the lines of records in the order of time; `wall` (epoch seconds) is the arrival of those that have none."""
         for each in records:
-            # As the daemon reads it: a producer's clock may be wrong, and what lies ahead arrived now.
-            at = min(each.timestamp / 1000, wall) if each.timestamp > 0 else wall
+            at = arrival_of(each.timestamp, wall)
             if not self._since <= at <= self._until:
                 continue
             kind = self._kinds[each.topic]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.events import REASONS, Kind, Label, Outcome, Prediction, Rejected, as_text, parse
+from daemon.events import REASONS, Kind, Label, Outcome, Prediction, Rejected, arrival_of, as_text, parse
 
 ARRIVAL = 1_790_000_000.0
 GOOD: dict[str, object] = {"id": "a", "model": "loan", "version": "7", "prediction": "1"}
@@ -59,6 +59,23 @@ def test_labels_and_predictions_are_compared_as_text(value: str | float | bool, 
     """`1.0` is `1`, `true` is `true`, and what only looks like a number stays as it is."""
     assert as_text(value) == text
     assert predict(prediction=value).prediction == text
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "arrival"),
+    [
+        (1_789_999_999_500, 1_789_999_999.5),
+        (ARRIVAL * 1000 + 1, ARRIVAL),
+        (ARRIVAL * 1000 + 365 * 86_400_000, ARRIVAL),
+        (-1, ARRIVAL),
+        (0, ARRIVAL),
+        (1_790_000_000, ARRIVAL),
+    ],
+    ids=["as stamped", "a moment ahead", "next year", "not stamped", "zero", "seconds for milliseconds"],
+)
+def test_a_record_arrives_at_its_timestamp_where_that_can_be_true(timestamp: int, arrival: float) -> None:
+    """Else when it was read: a stamp of 1970 would begin a silence of half a century, one of next year would end it."""
+    assert arrival_of(int(timestamp), ARRIVAL) == arrival
 
 
 def test_an_integer_version_is_taken_as_its_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -122,6 +123,39 @@ def test_after_a_long_silence_every_second_is_booked() -> None:
 
     assert seconds == {"ok": 0.0, "unknown": pytest.approx(month, abs=TICK), "breach": 0.0}
     assert task.models["loan"].join.pending == 0
+
+
+def test_ticks_grow_rare_in_a_long_silence_and_are_back_with_the_next_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Years without an event must not take hours to replay; however the clock is moved, the ticks are the same."""
+
+    def ticks(*clocks: float) -> list[float]:
+        at: list[float] = []
+
+        def tick(watched: Watched, context: Context, number: int) -> list[Intent]:
+            del watched, number
+            at.append(context.now)
+            return []
+
+        monkeypatch.setattr(Watched, "tick", tick)
+        task = a_task()
+        task.observe(a_prediction(0, T0))
+        for clock in clocks:
+            task.advance(clock)
+        end = clocks[-1]
+        task.observe(a_prediction(1, end + 1))
+        task.advance(end + 60)
+        return at
+
+    hour, years = 3600.0, 50 * 365 * 86_400.0
+    at_once = ticks(T0 + years)
+    lags = [after - before for before, after in pairwise(at_once)]
+
+    assert ticks(*(T0 + years * step / 100 for step in range(101))) == at_once
+    assert len(at_once) < 5_000
+    assert [now for now in at_once if now <= T0 + hour] == [T0 + TICK * (n + 1) for n in range(360)]
+    assert all(lag <= max(TICK, 0.011 * (now - T0)) for lag, now in zip(lags, at_once, strict=False))
+    assert all(now % TICK == 0 for now in at_once)
+    assert lags[-5:] == [TICK] * 5
 
 
 def test_a_breach_opens_an_incident_whose_intents_are_in_the_outbox() -> None:
