@@ -36,7 +36,7 @@ from daemon.quarantine import BadEventLimit, DeadLetters
 from daemon.reporting import Reporter
 from daemon.sink import Sink, TopicReader
 from daemon.source import KafkaSource
-from daemon.store import RocksStore
+from daemon.store import RocksStore, StoreHeld
 from daemon.task import Task
 from daemon.telemetry import Telemetry
 from daemon.topics import Preparation
@@ -169,7 +169,7 @@ class App:
         """Make the task of an assignment, or None while another process holds the store."""
         try:
             store = RocksStore(self.settings.state / "task-any")
-        except CannotStart as error:
+        except StoreHeld as error:
             if time.monotonic() - self._said > SAY_AGAIN:
                 self._said = time.monotonic()
                 log.warning("store_not_opened", message=str(error))

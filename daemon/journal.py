@@ -11,12 +11,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+import structlog
+
 from alerting import journal
-from alerting.errors import DeliveryError
+from alerting.errors import DeliveryError, LedgerUnavailable
 from alerting.ledger import Ledger
 from alerting.rollbacks.kafka import key_of_command
 from daemon.connection import Refused, WireError
 from daemon.records import Record
+
+log = structlog.get_logger()
 
 
 class Appends(Protocol):
@@ -86,7 +90,11 @@ class JournalTopic:
     def write(self, key: str, record: Mapping[str, Any]) -> None:
         """Append an entry. Raises DeliveryError."""
         self._writer.append(self._topic, key, journal.encode(record))
-        self._ledger.apply(record)
+        try:
+            self._ledger.apply(record)
+        except LedgerUnavailable as error:
+            # The topic has it: a page must not wait for the disk that only its index is on.
+            log.warning("ledger_not_written", message=str(error))
 
 
 def catch_up(ledger: Ledger, records: Iterator[Record]) -> int:

@@ -8,18 +8,27 @@ where SQLite fell to 60,000 within three million rows); the one in memory is for
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
-from daemon.errors import CannotStart
+from daemon.errors import CannotStart, WatchkeeperError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _CACHE_BYTES: Final = 64 << 20
 _WRITE_BUFFER_BYTES: Final = 32 << 20
+
+
+class StoreHeld(CannotStart):
+    """Another process has the store open: it may let go of it."""
+
+
+class StoreFailed(WatchkeeperError):
+    """The disk does not take what must not be lost: without it nothing may be decided."""
 
 
 class Store(Protocol):
@@ -77,7 +86,8 @@ class RocksStore:
     """A store in a directory, for one process at a time.
 
     Raises:
-        CannotStart: another process holds the directory, or it cannot be read.
+        StoreHeld: another process has the directory open.
+        CannotStart: it cannot be used, or what is in it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,13 +95,12 @@ class RocksStore:
         self._changes: dict[bytes, bytes | None] = {}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(path), _options())
         except OSError as error:
             raise CannotStart(
                 f"the state directory {path} cannot be used: {error.strerror}; set `state` to one that can be written"
             ) from error
-        except Exception as error:  # rocksdict raises a bare Exception for everything that RocksDB reports
-            raise CannotStart(_why_not_opened(path, str(error))) from error
+        with _rocksdb(self._not_opened):
+            self._db = Rdict(str(path), _options())
         sync = WriteOptions()
         sync.sync = True  # without it a power cut could bring back intents that were already acted upon
         self._db.set_write_options(sync)
@@ -124,20 +133,39 @@ class RocksStore:
         yield from ((key, value) for key, value in sorted(pairs.items()) if value is not None)
 
     def commit(self) -> None:
-        """Write all changes since the last commit in one synchronous batch."""
+        """Write all changes since the last commit in one synchronous batch. Raises StoreFailed; then none of them is there."""
         batch = WriteBatch(raw_mode=True)
         for key, value in self._changes.items():
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        self._db.write(batch)
+        with _rocksdb(self._not_written):
+            self._db.write(batch)
         self._changes.clear()
 
     def close(self) -> None:
         """Release the directory."""
         self._changes.clear()
-        self._db.close()
+        # A disk that failed fails here once more; whatever was committed is safe without it.
+        with suppress(StoreFailed), _rocksdb(self._not_written):
+            self._db.close()
+
+    def _not_opened(self, message: str) -> CannotStart:
+        if "lock" in message.replace(str(self.path), "").lower():
+            return StoreHeld(
+                f"the store {self.path} is held by another process; stop that daemon, or give this one another `state` directory"
+            )
+        return CannotStart(
+            f"the store {self.path} cannot be opened: {message}; move the directory away to start without it "
+            f"(the journal keeps what was done)"
+        )
+
+    def _not_written(self, message: str) -> StoreFailed:
+        return StoreFailed(
+            f"the store {self.path} cannot be written: {message}; see to the disk and start again: "
+            f"what was not saved is read from the topics once more"
+        )
 
 
 def _options() -> Options:
@@ -151,10 +179,10 @@ def _options() -> Options:
     return options
 
 
-def _why_not_opened(path: Path, message: str) -> str:
-    if "lock" in message.lower():
-        return f"the store {path} is held by another process; stop that daemon, or give this one another `state` directory"
-    return (
-        f"the store {path} cannot be opened: {message}; move the directory away to start without it "
-        f"(the journal keeps what was done)"
-    )
+@contextmanager
+def _rocksdb(refusal: Callable[[str], WatchkeeperError]) -> Iterator[None]:
+    """Do one thing with RocksDB; what it says when that fails is told as the error that `refusal` makes of it."""
+    try:
+        yield
+    except Exception as error:  # rocksdict raises a bare Exception for everything that RocksDB reports
+        raise refusal(str(error)) from error

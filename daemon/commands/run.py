@@ -7,6 +7,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final
 
+from alerting.errors import LedgerUnavailable
 from daemon import logs
 from daemon.app import App
 from daemon.errors import CannotStart
@@ -24,12 +25,15 @@ def run(settings: Path | None) -> int:
         settings: the settings file; without one, defaults and the environment.
 
     Raises:
-        CannotStart: the settings are wrong, or another distribution owns one of our packages.
+        CannotStart: the settings are wrong, the state cannot be used, or another distribution owns one of our packages.
     """
     refuse_second_owner(packages_distributions())
     loaded = load_settings(settings)
     logs.configure(loaded.log.format, loaded.log.level)
-    return App(loaded).run()
+    try:
+        return App(loaded).run()
+    except LedgerUnavailable as error:
+        raise CannotStart(str(error)) from error
 
 
 def refuse_second_owner(owners: Mapping[str, Sequence[str]]) -> None:

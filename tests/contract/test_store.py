@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
 
 from daemon.errors import CannotStart
-from daemon.store import MemoryStore, RocksStore, Store
+from daemon.store import MemoryStore, RocksStore, Store, StoreFailed, StoreHeld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,3 +97,35 @@ def test_a_state_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(CannotStart, match="set `state`"):
         RocksStore(tmp_path / "file")
+
+
+def test_a_damaged_store_is_not_taken_for_one_that_is_held(tmp_path: Path) -> None:
+    """Whatever the directory is called: waiting would not help, and no other member could take over."""
+    directory = tmp_path / "lock"
+    RocksStore(directory).close()
+    (directory / "CURRENT").write_text("nonsense")
+
+    with pytest.raises(CannotStart, match=r"cannot be opened: .*; move the directory away to start without it") as caught:
+        RocksStore(directory)
+
+    assert not isinstance(caught.value, StoreHeld)
+
+
+def test_a_disk_that_takes_nothing_more_ends_in_a_sentence(tmp_path: Path) -> None:
+    """And nothing of the batch is there afterwards."""
+    store = RocksStore(tmp_path)
+    store.put(b"a", b"1")
+    store.commit()
+    store.put(b"b", random.Random(1).randbytes(2_000_000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(StoreFailed, match=r"cannot be written: .*; see to the disk and start again"):
+            store.commit()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    store.close()
+    again = RocksStore(tmp_path)
+
+    assert (again.get(b"a"), again.get(b"b")) == (b"1", None)
+    again.close()

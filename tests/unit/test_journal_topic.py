@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from alerting.errors import DeliveryError
 from alerting.incidents import acknowledge
@@ -87,6 +88,18 @@ def test_the_ledger_knows_what_the_journal_has_and_no_more(topics: MemoryTopics,
         journal.write(later.key, later.record)
 
     assert ledger.incident(first.id) == first
+
+
+def test_a_ledger_that_cannot_be_written_holds_nothing_up(topics: MemoryTopics, ledger: Ledger) -> None:
+    """The topic has the entry: pages must not wait for the disk that its index is on."""
+    journal = JournalTopic("incidents", Writer(topics.connect), ledger)
+    entry = incident_entry(an_incident())
+    ledger.close()
+    with capture_logs() as lines:
+        journal.write(entry.key, entry.record)
+
+    assert [record.key for record in topics.records] == [entry.key.encode()]
+    assert [line["event"] for line in lines] == ["ledger_not_written"]
 
 
 def test_a_daemon_without_a_store_reads_the_journal_to_its_end(topics: MemoryTopics, ledger: Ledger) -> None:
