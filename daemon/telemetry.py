@@ -52,6 +52,7 @@ class Telemetry:
         for kind, status in product(get_args(Kind), get_args(Status)):
             self._counters["watchkeeper_actions_total"].labels(kind, status)
         self._verdicts: dict[_Scope, tuple[str, str]] = {}
+        self._stages: dict[tuple[str, str], str] = {}
         self._incidents: dict[str, set[tuple[str, Severity]]] = {}
 
     # Events ------------------------------------------------------------------------------------------------------------
@@ -120,7 +121,11 @@ class Telemetry:
     # Judgement ---------------------------------------------------------------------------------------------------------
 
     def mean_loss(self, model: str, version: str, stage: str, value: float) -> None:
-        """The rolling mean loss of a version is `value`."""
+        """The rolling mean loss of a version, which is judged in `stage`, is `value`; the stage before it leaves."""
+        before = self._stages.get((model, version), stage)
+        self._stages[model, version] = stage
+        if before != stage:
+            self._gauges["watchkeeper_mean_loss"].remove(model, version, before)
         self._set("watchkeeper_mean_loss", value, model, version, stage)
 
     def reference_loss(self, model: str, version: str, value: float) -> None:
@@ -222,6 +227,7 @@ class Telemetry:
             ):
                 self._gauges[metric.name].clear()
         self._verdicts.clear()
+        self._stages.clear()
         self._incidents.clear()
 
     def loop_progress(self, now: float) -> None:
@@ -247,6 +253,7 @@ class Telemetry:
                 series[metric.name].remove_by_labels(labels)
         for scope in [scope for scope in self._verdicts if (scope[0], scope[2]) == (model, version)]:
             del self._verdicts[scope]
+        self._stages.pop((model, version), None)
 
     def _count(self, name: str, n: int, *labels: str) -> None:
         if n:

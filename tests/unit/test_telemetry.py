@@ -131,6 +131,20 @@ def test_a_verdict_replaces_the_one_before(registry: CollectorRegistry, telemetr
     }
 
 
+def test_a_version_has_the_mean_loss_of_its_present_stage(registry: CollectorRegistry, telemetry: Telemetry) -> None:
+    """A shadow that went live left its last number as a shadow behind; it may be forgotten and come back as one."""
+    telemetry.mean_loss("loan", "8", "shadow", 0.3)
+    telemetry.mean_loss("loan", "8", "live", 0.1)
+    live = {line for line in page(registry) if line.startswith("watchkeeper_mean_loss")}
+    telemetry.forget_version("loan", "8")
+    telemetry.mean_loss("loan", "8", "shadow", 0.2)
+
+    assert live == {'watchkeeper_mean_loss{model="loan",stage="live",version="8"} 0.1'}
+    assert {line for line in page(registry) if line.startswith("watchkeeper_mean_loss")} == {
+        'watchkeeper_mean_loss{model="loan",stage="shadow",version="8"} 0.2'
+    }
+
+
 def test_incidents_that_closed_are_zero(registry: CollectorRegistry, telemetry: Telemetry) -> None:
     """A kind of incident that was open once stays on the page as zero: an alert on it resolves instead of losing its series."""
     telemetry.incidents_open("loan", {("new_version", "page"): 1})
