@@ -8,14 +8,16 @@ remembered content stays in force until a person raises the number.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from alerting.routes import DEFAULT_EXECUTOR, FALLBACK
 from daemon.errors import WatchkeeperError
 from daemon.guardrails import Guardrail, load
+from daemon.schema import suggestion
 
 if TYPE_CHECKING:
     from daemon.store import Store
@@ -41,21 +43,59 @@ def adopt(store: Store, loaded: Mapping[str, Guardrail]) -> tuple[dict[str, Guar
             refused.append(f"{guardrail.path}: version: {why}; version {before.version} ({before.short_digest}) stays in force")
             continue
         chosen[model] = guardrail
-        if guardrail.path is not None and (before is None or before.digest != guardrail.digest):
-            store.put(key, guardrail.path.read_bytes())
+        content = None if before is not None and before.digest == guardrail.digest else _content(guardrail)
+        if content is not None:
+            store.put(key, content)
     return chosen, refused
+
+
+def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors: Iterable[str]) -> Iterator[str]:
+    """Give a sentence for each route and executor that the file names and the settings do not have.
+
+    Args:
+        guardrail: the file.
+        routes: names of the settings' routes.
+        executors: names of the settings' executors.
+    """
+    ways, hands, respond = {FALLBACK, *routes}, {DEFAULT_EXECUTOR, *executors}, guardrail.respond
+    for key, names in (("page", respond.page or ()), ("ticket", respond.ticket or ())):
+        for name in names:
+            if name not in ways:
+                yield (
+                    f"{guardrail.path}: respond.{key}: the settings have no route {name}{suggestion(name, ways)}; "
+                    f"until they do, what is meant for it goes to the log only"
+                )
+    if respond.rollback is not None and respond.rollback.with_ not in hands:
+        name = respond.rollback.with_
+        yield (
+            f"{guardrail.path}: respond.rollback.with: the settings have no executor {name}{suggestion(name, hands)}; "
+            f"until they do, nothing is rolled back"
+        )
 
 
 def _remembered(model: str, content: bytes) -> Guardrail | None:
     """Load what was accepted; None when this release cannot: then the file that it can read is taken."""
+    try:
+        return _read(content)
+    except WatchkeeperError as error:
+        log.warning("remembered_guardrail_unreadable", model=model, message=str(error))
+        return None
+
+
+def _content(guardrail: Guardrail) -> bytes | None:
+    """Give the file as it was loaded; None when it has changed or gone since: a standby may wait for days to take over."""
+    try:
+        content = b"" if guardrail.path is None else guardrail.path.read_bytes()
+        return content if _read(content).digest == guardrail.digest else None
+    except (OSError, WatchkeeperError):
+        return None
+
+
+def _read(content: bytes) -> Guardrail:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "accepted.yaml"
         path.write_bytes(content)
-        try:
-            return load(path)
-        except WatchkeeperError as error:
-            log.warning("remembered_guardrail_unreadable", model=model, message=str(error))
-            return None
+        return load(path)
 
 
 def _objection(before: Guardrail, now: Guardrail) -> str | None:

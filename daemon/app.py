@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +23,7 @@ from alerting.ledger import Ledger
 from alerting.rollbacks import Tools
 from alerting.routes import build_executors, build_routes
 from daemon import __version__
-from daemon.adoption import adopt
+from daemon.adoption import adopt, unknown_destinations
 from daemon.connection import WireError
 from daemon.endpoints import Endpoints
 from daemon.errors import OK, CannotStart
@@ -69,7 +68,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.guardrails = _guardrails(settings.guardrails)
+        self.guardrails = _guardrails(settings)
         self.telemetry = Telemetry()
         self.telemetry.build_info(__version__, version("river"))
         self.ledger = Ledger(settings.state / "ledger.sqlite")
@@ -199,14 +198,17 @@ class App:
         return task
 
 
-def _guardrails(directory: Path) -> Mapping[str, Guardrail]:
-    """Load the directory, and say what of it is not judged yet."""
+def _guardrails(settings: Settings) -> Mapping[str, Guardrail]:
+    """Load the directory, and say what of it is not judged yet, and what names a route or an executor that is not there."""
+    directory = settings.guardrails
     loaded = load_directory(directory)
     if not loaded:
         raise CannotStart(f"there is no guardrail file in {directory}; write one a model, or set `guardrails` to their directory")
     for guardrail in loaded.values():
         for sentence in notices(guardrail):
             log.warning("not_judged_yet", model=guardrail.model, message=sentence)
+        for sentence in unknown_destinations(guardrail, settings.routes, settings.executors):
+            log.error("unknown_destination", model=guardrail.model, message=sentence)
     return loaded
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.adoption import adopt
+from daemon.adoption import adopt, unknown_destinations
 from daemon.guardrails import Guardrail, load
 from daemon.store import MemoryStore
 
@@ -63,3 +63,39 @@ def test_a_remembered_file_that_this_release_cannot_read_is_as_good_as_none(writ
 
     assert (chosen["loan"].version, refused) == (2, [])
     assert later["loan"].version == 2
+
+
+@pytest.mark.parametrize("change", ["deleted", "changed", "broken"])
+def test_a_file_that_is_another_when_a_standby_takes_over_is_not_remembered(
+    write: Callable[[int, float], Guardrail], change: str
+) -> None:
+    """What was loaded at its start is in force; the store must not say that the other was."""
+    loaded, store = write(1, 0.05), MemoryStore()
+    assert loaded.path is not None
+    if change == "deleted":
+        loaded.path.unlink()
+    elif change == "changed":
+        write(1, 0.06)
+    else:
+        loaded.path.write_text("guardrails: v1")
+    chosen, refused = adopt(store, {"loan": loaded})
+
+    assert chosen == {"loan": loaded}
+    assert refused == []
+    assert list(store.scan(b"")) == []
+
+
+def test_routes_and_executors_that_the_settings_lack_are_named(tmp_path: Path) -> None:
+    """With the file, the key, and a name that may have been meant; `log` and `kafka` always exist."""
+    path = tmp_path / "loan.yaml"
+    respond = "{page: [pagerdty, log], ticket: [queue], rollback: {with: registry}}"
+    path.write_text(FILE.format(version=1, tolerance=0.05) + f"respond: {respond}\n")
+    guardrail = load(path)
+    until = "until they do, what is meant for it goes to the log only"
+
+    assert list(unknown_destinations(guardrail, ["pagerduty"], [])) == [
+        f"{path}: respond.page: the settings have no route pagerdty; did you mean pagerduty?; {until}",
+        f"{path}: respond.ticket: the settings have no route queue; {until}",
+        f"{path}: respond.rollback.with: the settings have no executor registry; until they do, nothing is rolled back",
+    ]
+    assert list(unknown_destinations(guardrail, ["pagerdty", "queue"], ["registry"])) == []
