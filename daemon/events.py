@@ -8,6 +8,7 @@ them; such a value takes a slower way, on which they become values that are not 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from datetime import datetime
@@ -40,6 +41,8 @@ REASONS: Final[tuple[str, ...]] = get_args(Reason)
 
 #: A `ts` above this is taken for milliseconds: as seconds it lies in the year 5138.
 MILLISECONDS_FROM: Final = 1e11
+#: Characters of a label, a prediction or a class that are kept.
+LONGEST_TEXT: Final = 256
 #: Digits of a 64-bit integer.
 DIGITS: Final = 19
 #: A record with a timestamp before this (2000-01-01, epoch seconds) has none that can be true: 0, or seconds for milliseconds.
@@ -185,7 +188,15 @@ def decode(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
     except msgspec.DecodeError as error:
         if b"NaN" in value or b"Infinity" in value:
             return _decode_leniently(decoder, value)
-        raise Rejected("not_json", f"the value is not JSON: {error}") from None
+        raise _no_json(value, error) from None
+
+
+def _no_json(value: bytes, error: Exception) -> Rejected:
+    try:
+        value.decode()
+    except UnicodeDecodeError as wrong:
+        return Rejected("not_utf8", f"the value is not UTF-8 (byte {wrong.start})")
+    return Rejected("not_json", f"the value is not JSON: {error}")
 
 
 def _decode_leniently(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
@@ -242,9 +253,9 @@ def _normal(wire: _Wire, arrival: float) -> Event:
             ts,
             as_text(wire.prediction),
             wire.score,
-            _present(wire.scores) if wire.scores else None,
+            {_bounded(name): p for name, p in wire.scores.items() if p is not None} if wire.scores else None,
             wire.features or {},
-            _present(wire.segments) if wire.segments else {},
+            {name: segment for name, segment in wire.segments.items() if segment is not None} if wire.segments else {},
         )
     if isinstance(wire, _LabelWire):
         return Label(wire.id, wire.model, as_text(wire.label), arrival, ts)
@@ -252,12 +263,10 @@ def _normal(wire: _Wire, arrival: float) -> Event:
     return Outcome(wire.model, wire.name, wire.value, version, wire.id, arrival, ts)
 
 
-def _present(mapping: dict[str, T | None]) -> dict[str, T]:
-    return {name: value for name, value in mapping.items() if value is not None}
-
-
 def as_text(value: str | float | bool) -> str:
     """Bring a label or a prediction into the text that it is compared as: `1.0` is `1`, `true` is `true`.
+
+    Thousands of them are held in memory, so text of over 256 characters is taken for its beginning and a digest of the whole.
 
     >>> as_text(1.0), as_text("1.0"), as_text(True), as_text(0.25), as_text("007")
     ('1', '1', 'true', '0.25', '007')
@@ -265,10 +274,17 @@ def as_text(value: str | float | bool) -> str:
     if isinstance(value, str):
         # Frameworks that hold classes as doubles write them as "1.0".
         head, dot, tail = value.partition(".")
-        return head if dot and tail and not tail.strip("0") and head.removeprefix("-").isdecimal() else value
+        return _bounded(head if dot and tail and not tail.strip("0") and head.removeprefix("-").isdecimal() else value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(int(value)) if value == int(value) else str(value)
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{text[: LONGEST_TEXT - len(digest) - 1]}…{digest}"
 
 
 def parse_time(value: str | float) -> float:
@@ -278,7 +294,7 @@ def parse_time(value: str | float) -> float:
         Rejected: `bad_time` or `milliseconds`.
     """
     seconds = _parse_rfc3339(value) if isinstance(value, str) else value
-    if seconds > MILLISECONDS_FROM:
+    if seconds > MILLISECONDS_FROM and not isinstance(value, str):
         raise Rejected("milliseconds", f"the time {seconds:.0f} looks like milliseconds; send seconds")
     if seconds < 0:
         raise Rejected("bad_time", f"the time {seconds} is negative")

@@ -29,6 +29,8 @@ SNAPSHOT: Final = 64
 YOUNG: Final = 16
 #: Snapshots without a value after which a feature gives its place to a new one, when there is no other place.
 IDLE: Final = 160
+#: Characters of a feature's name; longer ones are ignored: names are in every state that is saved and in every incident.
+LONGEST_NAME: Final = 256
 #: Changes kept a feature.
 KEPT: Final = 8
 #: The effect of a feature that was constant and is something else now.
@@ -176,6 +178,9 @@ class FeatureDrift:
             self._score.changed(mark, since_snapshot)
 
     def _admit(self, name: str) -> _Series | None:
+        if len(name) > LONGEST_NAME:
+            self.ignored += 1
+            return None
         if len(self._series) >= self.features:
             gone = next((name for name, one in self._series.items() if one.idle >= IDLE), None)
             if gone is None:

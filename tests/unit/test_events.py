@@ -78,6 +78,20 @@ def test_a_record_arrives_at_its_timestamp_where_that_can_be_true(timestamp: int
     assert arrival_of(int(timestamp), ARRIVAL) == arrival
 
 
+def test_long_labels_are_still_told_apart() -> None:
+    """Only their beginning and a digest are kept, of classes in scores too; equal ones stay equal."""
+    long = "x" * 400_000
+    event = predict(prediction=long, scores={long: 1.0})
+    label = parse("label", json.dumps({"id": "a", "model": "loan", "label": long}).encode(), ARRIVAL)
+
+    assert isinstance(label, Label)
+    assert len(event.prediction) == 256
+    assert label.label == event.prediction
+    assert event.scores == {label.label: 1.0}
+    assert as_text(long + "y") != label.label
+    assert as_text("x" * 256) == "x" * 256
+
+
 def test_an_integer_version_is_taken_as_its_text() -> None:
     """Version 7 and version "7" are one version."""
     assert predict(version=7).version == "7"
@@ -123,6 +137,10 @@ BAD: dict[str, tuple[bytes | None, str]] = {
     "nothing": (None, "empty"),
     "empty": (b"", "empty"),
     "ten megabytes": (b'{"id":"' + b"a" * 10_000_000 + b'"}', "too_large"),
+    "UTF-16": ("{}".encode("utf-16"), "not_utf8"),
+    "bytes": (b"\x80\x04\x95", "not_utf8"),
+    "text of next century": (encode(ts="2126-01-01T00:00:00Z"), "future"),
+    "text of the last year there is": (encode(ts="9999-12-31T23:59:59Z"), "future"),
     "not UTF-8": (b'{"id":"\xff","model":"loan","version":"7","prediction":"1"}', "not_utf8"),
     "truncated": (b'{"id":"a"', "not_json"),
     "text": (b"hello", "not_json"),

@@ -208,3 +208,12 @@ def test_a_state_of_another_river_starts_over(monkeypatch: pytest.MonkeyPatch) -
     assert FeatureDrift.from_state(state) is None
     with pytest.raises(ValueError, match="feature drift has version 7"):
         FeatureDrift.from_state(state | {"v": 7})
+
+
+def test_a_name_that_is_no_name_is_ignored() -> None:
+    """It would be in every state that is saved and in every incident."""
+    watch = FeatureDrift()
+    watch.update({"x" * 257: 1.0, "y" * 256: 1.0})
+
+    assert list(watch.states()) == ["y" * 256]
+    assert watch.ignored == 1
