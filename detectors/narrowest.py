@@ -1,0 +1,151 @@
+"""Which segment a harm is in: the narrowest one outside of which all is well.
+
+"All is well" needs a measure that fits the rest: other segments may err more or less than the whole when nothing is wrong. So the
+rest is held to the mixture of what is normal for the segments it is made of. A narrow part of a harmed wide segment passes
+that test too, because it takes little from the rest; so a segment that leaves another one harmed outside itself is named only
+when none explains everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.bounds import lower_bound, upper_bound
+
+#: Confidence at which a mean is "clearly" over a limit; for many segments at once the doubt is divided among them.
+CLEARLY: Final = 0.95
+#: Confidence of the limit that the rest is held to, as for any limit.
+CONFIDENCE: Final = 0.99
+#: Fewer rows tell nothing of the rest.
+LEAST_REST: Final = 30
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """What is normal for a segment.
+
+    Attributes:
+        mean: Of its reference.
+        variance: Of single losses in it.
+        n: Labels in it.
+        tau: Its autocorrelation time.
+        limit: The largest harmless mean.
+        alarmed: Whether its own detector has found harm.
+    """
+
+    mean: float
+    variance: float
+    n: int
+    tau: float
+    limit: float
+    alarmed: bool
+
+
+def narrowest(
+    rows: Sequence[tuple[float, Sequence[str]]], normals: Mapping[str, Normal], tolerance: Callable[[float], float]
+) -> str | None:
+    """The narrowest segment that is clearly over its limit while the rest is within its own.
+
+    Args:
+        rows: Loss and segments of each prediction since the onset, in any order.
+        normals: By segment; a segment without one is not named, and its rows count where another key knows them.
+        tolerance: The rise over a mean that does no harm.
+
+    Returns:
+        The segment with the fewest rows, ties by name; None when the harm is everywhere, or nothing is clearly over.
+    """
+    names = sorted({name for _, segments in rows for name in segments if name in normals})
+    if not names:
+        return None
+    view = _View(rows, names, normals)
+    found = [i for i in range(len(names)) if view.over(i) and view.rest_is_well(i, tolerance)]
+    whole = [i for i in found if not view.harmed_outside(i)]
+    best = min(whole or found, key=lambda i: (view.count[i], names[i]), default=None)
+    return None if best is None else names[best]
+
+
+class _View:
+    """The rows as a matrix, segments by rows."""
+
+    def __init__(self, rows: Sequence[tuple[float, Sequence[str]]], names: list[str], normals: Mapping[str, Normal]) -> None:
+        index = {name: i for i, name in enumerate(names)}
+        self.keys = np.array([name.partition("=")[0] for name in names])
+        self.normals = [normals[name] for name in names]
+        self.loss: Numbers = np.array([loss for loss, _ in rows], dtype=np.float64)
+        self.member: Numbers = np.zeros((len(names), len(rows)))
+        for row, (_, segments) in enumerate(rows):
+            for name in segments:
+                if (i := index.get(name)) is not None:
+                    self.member[i, row] = 1.0
+        self.binary = bool(np.isin(self.loss, (0.0, 1.0)).all())
+        self.count: Numbers = self.member.sum(axis=1)
+        self.sum: Numbers = self.member @ self.loss
+        self.squares: Numbers = self.member @ self.loss**2
+
+    def over(self, i: int) -> bool:
+        """Whether a segment is clearly over its limit."""
+        normal = self.normals[i]
+        if normal.alarmed:
+            return float(self.sum[i]) > normal.limit * float(self.count[i])
+        return self._lower(self.count[i], self.sum[i], self.squares[i], normal.tau, self._strict()) > normal.limit
+
+    def rest_is_well(self, i: int, tolerance: Callable[[float], float]) -> bool:
+        """Whether the rest is not clearly over its limit, and nearer to it than to being as bad as the segment."""
+        weights, share = self._mixture(i)
+        rest = share > 0.0
+        n = float(rest.sum())
+        if n < LEAST_REST:
+            return False
+        means = np.array([normal.mean for normal in self.normals])
+        variances = np.array([normal.variance * normal.tau / normal.n for normal in self.normals])
+        normal = float(weights @ means)
+        # As of one reference as sure as all of them together: its variance is that of the mixture.
+        uncertain = float((weights**2) @ variances)
+        worth = normal * (1.0 - normal) / uncertain if uncertain > 0.0 else float(sum(x.n for x in self.normals))
+        limit = max(upper_bound(normal, worth, normal * (1.0 - normal), True, CONFIDENCE), normal + tolerance(normal))
+        loss = self.loss[rest]
+        tau = max(float(weights @ np.array([x.tau for x in self.normals])), 1.0)
+        if self._lower(n, loss.sum(), (loss**2).sum(), tau, CLEARLY) > limit:
+            return False
+        rise = float(self.sum[i] / self.count[i]) - self.normals[i].mean
+        return float(loss.mean()) <= max(limit, (limit + normal + rise) / 2.0)
+
+    def _mixture(self, i: int) -> tuple[Numbers, Numbers]:
+        """Weights of the segments that the rest is made of, and which rows have one (more than 0)."""
+        outside = 1.0 - self.member[i]
+        same = self.member * (self.keys == self.keys[i])[:, None] * outside
+        # A row that this key does not know is measured by what its other keys say.
+        other = self.member * outside * (same.sum(axis=0) == 0.0)
+        parts: Numbers = same + other
+        share: Numbers = parts.sum(axis=0)
+        parts = parts / np.maximum(share, 1.0)
+        total = float(parts.sum())
+        return parts.sum(axis=1) / max(total, 1.0), share
+
+    def harmed_outside(self, i: int) -> bool:
+        """Whether another segment is clearly over its limit in rows that are not of this one."""
+        outside = 1.0 - self.member[i]
+        counts, sums, squares = (self.member @ (outside * x) for x in (np.ones_like(self.loss), self.loss, self.loss**2))
+        return any(
+            counts[k] > 0.0
+            and sums[k] > normal.limit * counts[k]
+            and self._lower(counts[k], sums[k], squares[k], normal.tau, self._strict()) > normal.limit
+            for k, normal in enumerate(self.normals)
+        )
+
+    def _strict(self) -> float:
+        return 1.0 - (1.0 - CLEARLY) / len(self.normals)
+
+    def _lower(self, n: float, total: float, squares: float, tau: float, confidence: float) -> float:
+        if n < 1.0:
+            return 0.0
+        mean = min(max(float(total / n), 0.0), 1.0)
+        variance = max(0.0, float(squares - total * total / n) / (n - 1.0)) if n > 1.0 else 0.0
+        return lower_bound(mean, float(n), variance, self.binary, confidence, tau)
