@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Final
 
 from detectors.base import State, checked
-from detectors.bounds import Blocks, autocorrelation_time, block_length, lower_bound, upper_bound
+from detectors.bounds import Blocks, autocorrelation_time, block_length, lower_bound, upper_bound, upper_bound_of
 
 __all__ = [
     "Blocks",
@@ -30,6 +30,8 @@ __all__ = [
 
 #: A block of more than this share of the reference leaves too few of them to trust: the verdict is unknown.
 LONGEST_BLOCK: Final = 1 / 20
+#: Of the upper bound that a limit is made of.
+CONFIDENCE: Final = 0.99
 #: Losses that a reference is learned from at most; later ones are passed over.
 LARGEST: Final = 100_000
 _DELAY_QUANTILE: Final = 0.9
@@ -81,25 +83,34 @@ class Reference(Sample):
         coverage: Share of the predictions that were labelled by that age, 0 to 1.
         since: Event time of the first prediction in it, in epoch seconds.
         until: Event time of the last one.
+        bound: The 99 % upper bound of the mean, worked out while the losses were at hand; None in one that an earlier
+            release wrote, or that was made of its numbers alone.
     """
 
     delay: float
     coverage: float
     since: float
     until: float
+    bound: float | None = None
+
+    def upper(self, confidence: float) -> float:
+        """Upper confidence bound of the true mean: at 99 % the tight one, where it is known."""
+        if self.bound is None or confidence < CONFIDENCE:
+            return Sample.upper(self, confidence)
+        return self.bound if confidence == CONFIDENCE else max(self.bound, Sample.upper(self, confidence))
 
     def to_state(self) -> State:
         """Plain data for `from_state`."""
-        return {"v": 1, **asdict(self)}
+        return {"v": 2, **asdict(self)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, object]) -> Reference:
-        """Rebuild what `to_state` described; ValueError for another version."""
-        s = checked(state, "reference", 1)
+        """Rebuild what `to_state` described, of version 1 too; ValueError for another version."""
+        s = checked({**state, "v": 2, "bound": None} if state.get("v") == 1 else state, "reference", 2)
         return cls(**{field.name: s[field.name] for field in fields(cls)})
 
 
-def limit_of(reference: Sample, tolerance: float, cap: float | None = None, confidence: float = 0.99) -> float:
+def limit_of(reference: Sample, tolerance: float, cap: float | None = None, confidence: float = CONFIDENCE) -> float:
     """The largest harmless mean loss: the reference's upper bound or its mean plus the tolerance, at most `cap`.
 
     The bound is in it because the reference is itself an estimate: with the plain mean of 500 labels, half of all quiet
@@ -175,17 +186,18 @@ class ReferenceBuilder:
             delay = min(delay, expected_within)
         # A cap below every delay leaves nothing to learn from: then all that there is.
         in_time = [loss for loss, d in zip(self._losses, self._delays, strict=True) if d <= delay] or self._losses
-        n, total = len(in_time), math.fsum(in_time)
+        n, total, tau = len(in_time), math.fsum(in_time), autocorrelation_time(in_time)
         return Reference(
             n=n,
             mean=total / n,
             variance=_variance(n, total, math.fsum(loss * loss for loss in in_time)),
             binary=all(loss in (0.0, 1.0) for loss in in_time),
-            tau=autocorrelation_time(in_time),
+            tau=tau,
             delay=delay,
             coverage=sum(d <= delay for d in self._delays) / (self.n + self.unlabelled),
             since=self.since,
             until=self.until,
+            bound=upper_bound_of(in_time, CONFIDENCE, tau),
         )
 
     def to_state(self) -> State:

@@ -7,11 +7,12 @@ import math
 import random
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.bounds import Blocks, autocorrelation_time, block_length, lower_bound, upper_bound
+from detectors.bounds import Blocks, autocorrelation_time, block_length, lower_bound, upper_bound, upper_bound_of
 
 shares = st.floats(0.0, 1.0)
 sizes = st.integers(1, 100_000)
@@ -92,6 +93,71 @@ def test_the_bound_covers_as_often_as_it_says() -> None:
     missed = sum(upper_bound(sum(rng.random() < 0.1 for _ in range(100)) / 100, 100, 0.0, True, 0.95) < 0.1 for _ in range(2000))
 
     assert missed <= 2000 * 0.05 + 3 * math.sqrt(2000 * 0.05 * 0.95)
+
+
+# ----------------------------------------------------------------------------------------- bounds from the losses themselves
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_the_betting_bound_of_equal_losses_by_hand(loss: float, n: int) -> None:
+    """The boldest bet wins (1 + 0.75 (m - x) / (1 - m))^n; the bound is where that is 100."""
+    needed = (100 ** (1 / n) - 1) / 0.75
+    expected = (needed + loss) / (1 + needed)
+
+    # Not all 0, else the exact bound of errors would be taken.
+    assert upper_bound_of([loss or 1e-12] * n, 0.99) == pytest.approx(expected, abs=2e-6)
+
+
+def test_errors_keep_their_exact_bound() -> None:
+    """Nothing is tighter for independent zeros and ones."""
+    errors = [1.0] * 7 + [0.0] * 93
+
+    assert upper_bound_of(errors, 0.99) == upper_bound(0.07, 100, 0.0, True, 0.99)
+    assert upper_bound_of(errors, 0.99, tau=1.25) == upper_bound(0.07, 100, 0.0, True, 0.99, tau=1.25)
+    assert upper_bound_of([1.0] * 50, 0.99) == upper_bound_of([1.0, 0.999999] * 25, 0.99) == 1.0
+
+
+@given(st.lists(shares, min_size=1, max_size=200), confidences, st.floats(1.0, 1e3))
+def test_a_bound_encloses_the_mean_and_stays_in_range(losses: list[float], confidence: float, tau: float) -> None:
+    """Whatever the losses, however few and however dependent."""
+    assert sum(losses) / len(losses) - 1e-12 <= upper_bound_of(losses, confidence, tau) <= 1.0
+
+
+@pytest.mark.parametrize(("n", "most"), [(200, 0.45), (500, 0.45), (2_000, 0.5)])
+def test_small_variances_make_narrow_bounds(n: int, most: float) -> None:
+    """A Brier loss about .1 (beta(2, 18)) is bounded less than half as far from its mean as by its variance alone."""
+    losses = np.random.default_rng(n).beta(2, 18, n)
+    mean, variance = float(losses.mean()), float(losses.var(ddof=1))
+
+    wide = upper_bound(mean, n, variance, False, 0.99) - mean
+    assert 0.0 < upper_bound_of(losses.tolist(), 0.99) - mean < most * wide
+
+
+def test_the_betting_bound_covers_as_often_as_it_says() -> None:
+    """A small share of the long run: U-shaped losses, of which 1 % may lie; in the long run 0.2 % do."""
+    rng = np.random.default_rng(7)
+    missed = sum(upper_bound_of(rng.beta(0.3, 0.7, 200).tolist(), 0.99) < 0.3 for _ in range(1_000))
+
+    assert missed <= 10 + 3 * math.sqrt(10)
+
+
+def test_dependent_losses_must_pass_students_bound_too() -> None:
+    """A slow swing that tau does not see shows in five long batches: t of .99 and 4 degrees is 3.747."""
+    few, many = ([0.0] * 9 + [1.0]) * 10, ([0.0] * 7 + [1.0] * 3) * 10
+    losses = few + many + few + many + few
+    deviation = 0.2 * math.sqrt(0.3)  # of .1, .3, .1, .3, .1 about .18
+
+    assert upper_bound_of(losses, 0.99, tau=1.5) == pytest.approx(0.18 + 3.746947 * deviation / math.sqrt(5))
+    assert upper_bound_of(losses, 0.99) == upper_bound(0.18, 500, 0.0, True, 0.99)
+
+
+def test_dependence_widens_the_bound() -> None:
+    """Means of tau losses count as one."""
+    losses = np.random.default_rng(3).beta(2, 18, 1_000).tolist()
+
+    bounds = [upper_bound_of(losses, 0.99, tau) for tau in (1.0, 2.0, 5.0, 20.0)]
+    assert all(narrow < wide for narrow, wide in pairwise(bounds))
 
 
 @pytest.mark.parametrize(("correlation", "expected"), [(0.0, 1.0), (0.5, 3.0), (0.8, 9.0)])

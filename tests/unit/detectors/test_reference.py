@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.reference import LARGEST, RecentLosses, Reference, ReferenceBuilder, Sample, limit_of, upper_bound
+from detectors.bounds import upper_bound, upper_bound_of
+from detectors.reference import LARGEST, RecentLosses, Reference, ReferenceBuilder, Sample, limit_of
 
 shares = st.floats(0.0, 1.0)
 
@@ -137,6 +138,32 @@ def test_a_reference_is_plain_data_with_a_version() -> None:
     assert Reference.from_state(state) == reference
     with pytest.raises(ValueError, match="reference has version 9"):
         Reference.from_state(state | {"v": 9})
+
+
+def test_a_reference_of_the_first_version_is_read() -> None:
+    """It has no bound of its own, and gets the one of its numbers."""
+    reference = learn([0.05, 0.15] * 250).build()
+    state = reference.to_state()
+    del state["bound"]
+    old = Reference.from_state(state | {"v": 1})
+
+    assert old.bound is None
+    assert old.upper(0.99) == Sample(old.n, old.mean, old.variance, old.binary, old.tau).upper(0.99)
+    assert Reference.from_state(old.to_state()) == old
+
+
+def test_the_losses_themselves_make_a_tighter_bound() -> None:
+    """It is worked out while they are at hand; at other levels the numbers have to do, never below it."""
+    rng = random.Random(2)
+    losses = [rng.betavariate(2, 18) for _ in range(500)]
+    reference = learn(losses).build()
+    numbers = Sample(reference.n, reference.mean, reference.variance, reference.binary, reference.tau)
+
+    assert reference.mean < reference.upper(0.99) == upper_bound_of(losses, 0.99, reference.tau)
+    assert reference.upper(0.99) - reference.mean < 0.5 * (numbers.upper(0.99) - numbers.mean)
+    assert reference.upper(0.999) == numbers.upper(0.999) > reference.upper(0.99)
+    assert reference.upper(0.95) == numbers.upper(0.95)
+    assert limit_of(reference, 0.0) == reference.upper(0.99)
 
 
 # ------------------------------------------------------------------------------------------------------------ the limit
