@@ -24,10 +24,12 @@ from daemon.guardrail_parts import (
     LOSSES,
     Costs,
     DefaultRule,
+    DetectorRule,
     Feature,
     Label,
     Labels,
     Loss,
+    OutcomeRule,
     RateText,
     ReferenceSetting,
     Respond,
@@ -186,6 +188,11 @@ class Guardrail(Section):
                 return setting.severity or DEFAULT_RULES[rule]
         return DEFAULT_RULES[rule]
 
+    @property
+    def added_rules(self) -> tuple[OutcomeRule | DetectorRule, ...]:
+        """The rules that the file adds to the default ones."""
+        return tuple(setting for setting in self.rules if not isinstance(setting, DefaultRule))
+
     def tolerance_over(self, reference_mean: float) -> float:
         """The rise of the mean loss over this reference mean that does no harm, on the scale of the loss (0..1)."""
         return self.tolerance.over(reference_mean)
@@ -281,32 +288,12 @@ def _name_of_rule(document: Document, index: int) -> str:
 
 #: What a file may ask for and this version does not judge yet. Nothing else of the schema is accepted without effect.
 NOT_YET: Final[Mapping[str, str]] = {
-    "review_by": "review_by is not judged yet: no ticket is opened once it is past",
-    "reference.profile": "reference.profile is not read yet: the reference is learned from live traffic",
-    "features": "features are checked for their form only: bounds, categories and missing values are not judged yet",
-    "segments": "segments are not judged yet: harm is judged over all traffic of a version",
-    "traffic.silent_after": "traffic.silent_after is not judged yet: a model that falls silent is not reported",
     "respond.rollback.approval": "approval: manual only announces a rollback yet: a person has to carry it out",
-    "records": "the rule records is not judged yet: hard errors in events are not counted per model",
-    "completeness": "the rule completeness is not judged yet: missing values are not compared with the reference",
-    "labels": "the rule labels is not judged yet: low coverage makes harm unknown, but neither pages nor opens a ticket",
-    "traffic": "the rule traffic is not judged yet: a model that falls silent is not reported",
-    "drift": "the rule drift is not judged yet: moved features are evidence in an incident, but open no ticket",
-    "outcome": "rules of kind outcome are not judged yet: outcome events are counted only",
-    "detector": "rules of kind detector are not judged yet",
 }
 
 
 def notices(guardrail: Guardrail) -> list[str]:
     """One sentence for each thing that the file asks for and this version accepts, but does not judge yet."""
     rollback = guardrail.respond.rollback
-    asked: dict[str, bool] = {
-        "review_by": guardrail.review_by is not None,
-        "reference.profile": guardrail.reference.profile is not None,
-        "features": bool(guardrail.features),
-        "segments": bool(guardrail.segments),
-        "traffic.silent_after": isinstance(guardrail.traffic.silent_after, float),
-        "respond.rollback.approval": rollback is not None and rollback.approval == "manual",
-    }
-    asked.update({setting.rule: True for setting in guardrail.rules if setting.enabled and setting.severity != "off"})
-    return [sentence for key, sentence in NOT_YET.items() if asked.get(key, False)]
+    asked = {"respond.rollback.approval": rollback is not None and rollback.approval == "manual"}
+    return [sentence for key, sentence in NOT_YET.items() if asked[key]]

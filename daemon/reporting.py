@@ -16,8 +16,8 @@ import structlog
 if TYPE_CHECKING:
     from daemon.join import Join
     from daemon.loop import Turn
-    from daemon.policy import Verdict
     from daemon.records import Partition
+    from daemon.rules.verdict import Verdict
     from daemon.task import Task, Watched
     from daemon.telemetry import Telemetry
     from daemon.versions import Version

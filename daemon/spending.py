@@ -32,6 +32,11 @@ class Spending:
         self._last_input[family] = max(at, last)
         return increment(self._budget.harm(), 1.0, at - last)
 
+    @property
+    def segments(self) -> float:
+        """False pages a second that all segments together may cost."""
+        return self._budget.segment(1)
+
     def level(self, kind: str, at: float) -> float:
         """Give the level of a trial of this kind that begins at an event time."""
         last = self._last_test.get(kind)
