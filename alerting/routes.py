@@ -61,7 +61,7 @@ def _configs(
         kind = settings.get("kind") if isinstance(settings, Mapping) else None
         if kind not in kinds:
             what = "missing" if kind is None else f"{kind!r} is not known here"
-            problems.append(f"{section}.{name}.kind: {what}; use {' or '.join(kinds)}")
+            problems.append(f"{section}.{name}.kind: {what}; use {_listed(kinds)}")
             continue
         try:
             configs[name] = (kind, table[kind].Config.model_validate(settings))
@@ -69,6 +69,10 @@ def _configs(
             found = error.errors(include_input=False, include_url=False)
             problems += [_sentence(f"{section}.{name}", problem["loc"], problem["msg"]) for problem in found]
     return configs, problems
+
+
+def _listed(kinds: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
 
 
 def _sentence(prefix: str, location: tuple[int | str, ...], message: str) -> str:

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from alerting.notifiers.base import Notifier
 from alerting.notifiers.log import LogNotifier
+from alerting.notifiers.pagerduty import PagerDutyNotifier
 from alerting.notifiers.webhook import WebhookNotifier
 
 #: `kind` in the settings -> class; each is built with an instance of its `Config`.
 NOTIFIERS: Final[Mapping[str, type[Any]]] = {
     "log": LogNotifier,
+    "pagerduty": PagerDutyNotifier,
     "webhook": WebhookNotifier,
 }
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from alerting.notifiers.webhook import WebhookConfig, WebhookNotifier, body_of, signature
+from alerting.notifiers.webhook import WebhookConfig, WebhookNotifier, body_of
 from alerting.post import host_of
+from alerting.signing import signature
 from tests.doubles.alerting import NOON, a_notice, an_answer
 from tests.doubles.webhook_contract import FIELDS, violations_of
 
