@@ -21,8 +21,12 @@ from detectors.bounds import lower_bound, upper_bound
 CLEARLY: Final = 0.95
 #: Confidence of the limit that the rest is held to, as for any limit.
 CONFIDENCE: Final = 0.99
+#: Times that the start of a rise is looked for, each with the mean since the one before.
+ROUNDS: Final = 3
+#: The rest is well up to this part of the way from its limit to being as bad as the segment: a high mean is the less certain one.
+NEARER: Final = 3.0
 #: Fewer rows tell nothing of the rest.
-LEAST_REST: Final = 30
+LEAST_REST: Final = 20
 
 Numbers = NDArray[np.float64]
 
@@ -54,7 +58,7 @@ def narrowest(
     """The narrowest segment that is clearly over its limit while the rest is within its own.
 
     Args:
-        rows: Loss and segments of each prediction since the onset, in any order.
+        rows: Loss and segments of each prediction since the onset, in the order of prediction.
         normals: By segment; a segment without one is not named, and its rows count where another key knows them.
         tolerance: The rise over a mean that does no harm.
 
@@ -64,30 +68,55 @@ def narrowest(
     names = sorted({name for _, segments in rows for name in segments if name in normals})
     if not names:
         return None
-    view = _View(rows, names, normals)
-    found = [i for i in range(len(names)) if view.over(i) and view.rest_is_well(i, tolerance)]
-    whole = [i for i in found if not view.harmed_outside(i)]
-    best = min(whole or found, key=lambda i: (view.count[i], names[i]), default=None)
-    return None if best is None else names[best]
+    view = _View.of(rows, names, normals)
+    found = []
+    for i, name in enumerate(names):
+        if not view.over(i):
+            continue
+        later = view.since(view.start(i))
+        if later.rest_is_well(i, tolerance):
+            found.append((later.harmed_outside(i), float(view.count[i]), name))
+    return min(found)[2] if found else None
 
 
 class _View:
-    """The rows as a matrix, segments by rows."""
+    """Rows as a matrix, segments by rows, in the order of prediction."""
 
-    def __init__(self, rows: Sequence[tuple[float, Sequence[str]]], names: list[str], normals: Mapping[str, Normal]) -> None:
+    def __init__(self, member: Numbers, loss: Numbers, keys: Sequence[str], normals: Sequence[Normal]) -> None:
+        self.member, self.loss, self.keys, self.normals = member, loss, keys, normals
+        self.binary = bool(np.isin(loss, (0.0, 1.0)).all())
+        self.count: Numbers = member.sum(axis=1)
+        self.sum: Numbers = member @ loss
+        self.squares: Numbers = member @ loss**2
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[float, Sequence[str]]], names: list[str], normals: Mapping[str, Normal]) -> _View:
+        """The view of these segments."""
         index = {name: i for i, name in enumerate(names)}
-        self.keys = np.array([name.partition("=")[0] for name in names])
-        self.normals = [normals[name] for name in names]
-        self.loss: Numbers = np.array([loss for loss, _ in rows], dtype=np.float64)
-        self.member: Numbers = np.zeros((len(names), len(rows)))
+        member: Numbers = np.zeros((len(names), len(rows)))
         for row, (_, segments) in enumerate(rows):
             for name in segments:
                 if (i := index.get(name)) is not None:
-                    self.member[i, row] = 1.0
-        self.binary = bool(np.isin(self.loss, (0.0, 1.0)).all())
-        self.count: Numbers = self.member.sum(axis=1)
-        self.sum: Numbers = self.member @ self.loss
-        self.squares: Numbers = self.member @ self.loss**2
+                    member[i, row] = 1.0
+        loss: Numbers = np.array([loss for loss, _ in rows], dtype=np.float64)
+        return cls(member, loss, [name.partition("=")[0] for name in names], [normals[name] for name in names])
+
+    def since(self, start: int) -> _View:
+        """The rows from one on."""
+        return _View(self.member[:, start:], self.loss[start:], self.keys, self.normals)
+
+    def start(self, i: int) -> int:
+        """The row with which the rise of a segment most likely began.
+
+        An onset is found with the limit in mind, and tends to be early for a large rise: harmless rows from before it would make
+        the rest look well.
+        """
+        inside = np.flatnonzero(self.member[i])
+        losses, start = self.loss[inside], 0
+        for _ in range(ROUNDS):
+            between = (self.normals[i].mean + float(losses[start:].mean())) / 2.0
+            start = int(np.argmax(np.cumsum((losses - between)[::-1])[::-1]))
+        return int(inside[start])
 
     def over(self, i: int) -> bool:
         """Whether a segment is clearly over its limit."""
@@ -115,12 +144,13 @@ class _View:
         if self._lower(n, loss.sum(), (loss**2).sum(), tau, CLEARLY) > limit:
             return False
         rise = float(self.sum[i] / self.count[i]) - self.normals[i].mean
-        return float(loss.mean()) <= max(limit, (limit + normal + rise) / 2.0)
+        return float(loss.mean()) <= max(limit, limit + (normal + rise - limit) / NEARER)
 
     def _mixture(self, i: int) -> tuple[Numbers, Numbers]:
         """Weights of the segments that the rest is made of, and which rows have one (more than 0)."""
         outside = 1.0 - self.member[i]
-        same = self.member * (self.keys == self.keys[i])[:, None] * outside
+        alike = np.array([key == self.keys[i] for key in self.keys], dtype=np.float64)
+        same = self.member * alike[:, None] * outside
         # A row that this key does not know is measured by what its other keys say.
         other = self.member * outside * (same.sum(axis=0) == 0.0)
         parts: Numbers = same + other
