@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from alerting.formats import read_record, rfc3339, write_record
+from alerting.formats import plain, read_record, rfc3339, write_record
 from alerting.incidents import Action, Incident, Severity
 
 Event = Literal["trigger", "update", "acknowledge", "resolve"]
@@ -148,6 +148,39 @@ def describe(notice: Notice) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def document_of(notice: Notice) -> dict[str, Any]:
+    """All of it as plain JSON data: the webhook's document. What is not known is null or empty, never left out."""
+    guardrails = {"version": notice.guardrail_version, "digest": notice.guardrail_digest}
+    return {
+        "v": 1,
+        "event": notice.event,
+        "key": notice.key,
+        "dedup_key": notice.dedup_key,
+        "incident": notice.incident,
+        "severity": notice.severity,
+        "summary": summary(notice),
+        "description": describe(notice),
+        "model": notice.model,
+        "version": notice.version,
+        "segment": notice.segment,
+        "cause": notice.cause,
+        "rules": list(notice.rules),
+        "reason": notice.reason,
+        "onset": _time(notice.onset),
+        "opened": _time(notice.opened),
+        "at": _time(notice.at),
+        "labels_to_alarm": notice.labels_to_alarm,
+        "numbers": plain(notice.numbers),
+        "features": plain(notice.features),
+        "examples": list(notice.examples),
+        "guardrails": None if notice.guardrail_version is None else guardrails,
+        "owner": notice.owner,
+        "runbook": notice.runbook,
+        "why": notice.why,
+        "done": list(notice.done),
+    }
+
+
 def duration(seconds: float) -> str:
     """A length of time in its one or two largest units: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
@@ -221,3 +254,7 @@ def _line(text: str) -> str:
     """`text` on one line: names of columns and ids come from events, and an event must not write lines into a page."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= SUMMARY_LIMIT else f"{line[: SUMMARY_LIMIT - 1]}…"
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else rfc3339(seconds)

@@ -24,9 +24,8 @@ from alerting.fields import Address, Timeout
 from alerting.formats import rfc3339
 from alerting.incidents import Severity
 from alerting.limits import clip, encoded, fitted
-from alerting.notice import Event, Notice, summary
+from alerting.notice import Event, Notice, document_of, summary
 from alerting.notifiers.base import RouteConfig
-from alerting.notifiers.webhook import body_of
 from alerting.post import Call, post
 
 log = structlog.get_logger(__name__)
@@ -129,7 +128,7 @@ def event_of(notice: Notice) -> dict[str, Any]:
         "group": clip(notice.owner, KEY_LIMIT),
         "class": clip(notice.cause, KEY_LIMIT),
         "custom_details": fitted(
-            {name: value for name, value in body_of(notice).items() if name not in _ELSEWHERE}, DETAILS_LIMIT
+            {name: value for name, value in document_of(notice).items() if name not in _ELSEWHERE}, DETAILS_LIMIT
         ),
     }
     event["client"] = "watchkeeper"

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 from urllib.parse import quote
 
 import httpx
 from pydantic import Field, SecretStr
 
 from alerting.fields import Address, Headers, Timeout, shown
-from alerting.formats import plain, rfc3339
 from alerting.limits import encoded, fitted
-from alerting.notice import Notice, describe, summary
+from alerting.notice import Notice, document_of
 from alerting.notifiers.base import RouteConfig
 from alerting.post import Call, post
 from alerting.signing import signed
@@ -57,7 +56,7 @@ class WebhookNotifier:
     def notify(self, notice: Notice) -> None:
         """POST it once. Raises DeliveryError."""
         now = self._clock()
-        content = encoded(fitted(body_of(notice), BODY_LIMIT))
+        content = encoded(fitted(document_of(notice), BODY_LIMIT))
         call = Call(
             url=self.config.url.get_secret_value(),
             body=content,
@@ -79,40 +78,3 @@ class WebhookNotifier:
     def _secrets(self) -> list[SecretStr]:
         own = [] if self.config.secret is None else [self.config.secret]
         return [*own, *self.config.headers.values()]
-
-
-def body_of(notice: Notice) -> dict[str, Any]:
-    """The document that is sent. What is not known is null or empty, never left out."""
-    guardrails = {"version": notice.guardrail_version, "digest": notice.guardrail_digest}
-    return {
-        "v": 1,
-        "event": notice.event,
-        "key": notice.key,
-        "dedup_key": notice.dedup_key,
-        "incident": notice.incident,
-        "severity": notice.severity,
-        "summary": summary(notice),
-        "description": describe(notice),
-        "model": notice.model,
-        "version": notice.version,
-        "segment": notice.segment,
-        "cause": notice.cause,
-        "rules": list(notice.rules),
-        "reason": notice.reason,
-        "onset": _time(notice.onset),
-        "opened": _time(notice.opened),
-        "at": _time(notice.at),
-        "labels_to_alarm": notice.labels_to_alarm,
-        "numbers": plain(notice.numbers),
-        "features": plain(notice.features),
-        "examples": list(notice.examples),
-        "guardrails": None if notice.guardrail_version is None else guardrails,
-        "owner": notice.owner,
-        "runbook": notice.runbook,
-        "why": notice.why,
-        "done": list(notice.done),
-    }
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else rfc3339(seconds)
