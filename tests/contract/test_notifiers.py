@@ -22,6 +22,7 @@ from alerting.notifiers import NOTIFIERS, Notifier
 from alerting.notifiers.log import EVENTS as LOGGED
 from alerting.routes import build_routes
 from tests.doubles.alerting import a_notice
+from tests.doubles.alertmanager import Alertmanager
 from tests.doubles.pagerduty import PagerDuty
 from tests.doubles.receiver import Receiver
 from tests.doubles.stand import Answer, Misbehaviour, Stand
@@ -57,6 +58,17 @@ SUBJECTS: Mapping[str, Subject] = {
         },
         lambda: Receiver(secret="canary-secret"),
         secrets="canary-header canary-token canary-path canary-secret",
+    ),
+    "alertmanager": Subject(
+        lambda peer: {
+            "kind": "alertmanager",
+            "peers": [peer.address],
+            "headers": {"Authorization": "Bearer canary-header"},
+            "timeout": 0.5,
+        },
+        Alertmanager,
+        {"trigger": "firing", "update": "firing", "acknowledge": "firing", "resolve": "resolved"},
+        "canary-header",
     ),
     "pagerduty": Subject(
         lambda account: {
