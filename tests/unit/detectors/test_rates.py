@@ -23,7 +23,7 @@ def test_false_alarms_at_the_limit_stay_inside_the_budget(p: float) -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    [streams.bernoulli(0.1), streams.beta(2, 18), streams.markov(0.1, 0.5), streams.electricity],
+    [streams.bernoulli(0.1), streams.beta(2, 18), streams.markov(0.1, 0.5), streams.electricity(336)],
     ids=["errors", "losses", "errors in runs", "electricity by weeks"],
 )
 def test_false_alarms_against_a_learnt_reference_stay_inside_the_budget(stream: streams.Stream) -> None:
