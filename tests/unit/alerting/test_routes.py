@@ -43,10 +43,10 @@ def test_routes_are_built_by_kind() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"kind": "fax"}, "routes.night.kind: 'fax' is not known here; use alertmanager, log, pagerduty or webhook"),
-        ({}, "routes.night.kind: missing; use alertmanager, log, pagerduty or webhook"),
-        (3, "routes.night.kind: missing; use alertmanager, log, pagerduty or webhook"),
-        ({"kind": ["log"]}, "routes.night.kind: ['log'] is not known here; use alertmanager, log, pagerduty or webhook"),
+        ({"kind": "fax"}, "routes.night.kind: 'fax' is not known here; use alertmanager, apprise, log, pagerduty or webhook"),
+        ({}, "routes.night.kind: missing; use alertmanager, apprise, log, pagerduty or webhook"),
+        (3, "routes.night.kind: missing; use alertmanager, apprise, log, pagerduty or webhook"),
+        ({"kind": ["log"]}, "routes.night.kind: ['log'] is not known here; use alertmanager, apprise, log, pagerduty or webhook"),
         ({"kind": "webhook"}, "routes.night.url: Field required"),
         ({**HOOK, "url": "canary"}, "routes.night.url: must be an http or https address with a host"),
         ({**HOOK, "url": "http://h:canary/"}, "routes.night.url: must be an http or https address with a host"),
