@@ -2,8 +2,8 @@
 
 "All is well" needs a measure that fits the rest: other segments may err more or less than the whole when nothing is wrong. So the
 rest is held to the mixture of what is normal for the segments it is made of. A narrow part of a harmed wide segment passes
-that test too, because it takes little from the rest; so a segment that leaves another one harmed outside itself is named only
-when none explains everything.
+that test too, because it leaves the rest nearly well; so of the segments that pass, those that explain clearly less of the losses
+than another one are left out before the narrowest is named.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ ROUNDS: Final = 3
 NEARER: Final = 3.0
 #: Fewer rows tell nothing of the rest.
 LEAST_REST: Final = 20
+
+#: A segment that explains this much less than the best one, in nats, is left out.
+CLOSE: Final = 3.0
+_LEAST_VARIANCE: Final = 1e-9
 
 Numbers = NDArray[np.float64]
 
@@ -75,8 +79,11 @@ def narrowest(
             continue
         later = view.since(view.start(i))
         if later.rest_is_well(i, tolerance):
-            found.append((later.harmed_outside(i), float(view.count[i]), name))
-    return min(found)[2] if found else None
+            found.append((view.explained(i), float(view.count[i]), name))
+    if not found:
+        return None
+    best = max(found)[0]
+    return min((count, name) for explained, count, name in found if explained >= best - CLOSE)[1]
 
 
 class _View:
@@ -159,16 +166,12 @@ class _View:
         total = float(parts.sum())
         return parts.sum(axis=1) / max(total, 1.0), share
 
-    def harmed_outside(self, i: int) -> bool:
-        """Whether another segment is clearly over its limit in rows that are not of this one."""
-        outside = 1.0 - self.member[i]
-        counts, sums, squares = (self.member @ (outside * x) for x in (np.ones_like(self.loss), self.loss, self.loss**2))
-        return any(
-            counts[k] > 0.0
-            and sums[k] > normal.limit * counts[k]
-            and self._lower(counts[k], sums[k], squares[k], normal.tau, self._strict()) > normal.limit
-            for k, normal in enumerate(self.normals)
-        )
+    def explained(self, i: int) -> float:
+        """How much likelier the losses are if this segment is harmed and nothing else, than if nothing is: in nats."""
+        normal, n = self.normals[i], float(self.count[i])
+        rise = float(self.sum[i]) / n - normal.mean
+        variance = max(normal.variance, float(self.squares[i]) / n - (float(self.sum[i]) / n) ** 2, _LEAST_VARIANCE)
+        return n / normal.tau * rise**2 / (2.0 * variance)
 
     def _strict(self) -> float:
         return 1.0 - (1.0 - CLEARLY) / len(self.normals)
