@@ -95,9 +95,9 @@ def report() -> None:
     stream = events(PREDICTIONS)
     wanted = Guardrail.model_validate(_FILE)
     whole, join = per_event(wanted, stream, 2 * WARM), join_per_event(stream, 2 * WARM)
-    say(
-        f"all rules on {NUMBERS + CATEGORIES} features: {whole - join:.1f} us an event, and {join:.1f} us for the join (goal: 25)"
-    )
+    rules, features = whole - join, NUMBERS + CATEGORIES
+    say(f"all rules on {features} features: {rules:.1f} us an event (goal: 25), {2 * rules:.1f} us a prediction with its label")
+    say(f"the join beside them: {join:.1f} us an event")
 
 
 if __name__ == "__main__":
