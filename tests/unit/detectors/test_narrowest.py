@@ -88,3 +88,14 @@ def test_without_rows_or_harm_nobody_is_to_blame() -> None:
     assert learnt(traffic(1, 3_000, well), traffic(2, 500, harmed("region=north"))).blame(1e9) is None
     assert learnt([], traffic(2, 200, lambda _: 0.5)).blame(0.0) is None
     assert learnt([(("k=a",), 0.0)] * 1_000, [(("k=a",), 1.0)] * 100).blame(1_000.0) is None  # there is no rest
+
+
+def test_a_key_with_an_equals_sign_kills_nothing() -> None:
+    """Which of two such keys a row counts for is not told; that the segment is harmed is."""
+    rng = random.Random(5)
+    watch = new_watch()
+    for i in range(3_000):
+        bad = i >= 2_000 and i % 5 == 0
+        watch.add((f"a={i % 5}", f"a=b={i % 5}"), float(rng.random() < (0.6 if bad else 0.1)), 1.0, float(i), float(i), RATE)
+
+    assert watch.blame(2_000.0) in {"a=0", "a=b=0"}
