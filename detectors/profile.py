@@ -8,9 +8,11 @@ every second row is the same producer's.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -133,16 +135,18 @@ def _loss(state: Mapping[str, object]) -> Reference:
 
 
 def load_profile(path: Path | str) -> Profile:
-    """The profile in a file, as `watchkeeper profile` writes it.
+    """The profile in a file, as `watchkeeper profile` writes it, compressed if its name ends in `.gz`.
 
     Raises:
         ProfileError: there is no such file, or it holds something else.
     """
     try:
-        state = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, object])
-        return Profile.from_state(state)
-    except OSError as error:
-        raise ProfileError(f"the profile {path} cannot be read: {error.strerror or error}") from None
+        content = Path(path).read_bytes()
+        if Path(path).suffix == ".gz":
+            content = gzip.decompress(content)
+        return Profile.from_state(msgspec.json.decode(content, type=dict[str, object]))
+    except (OSError, EOFError, zlib.error) as error:
+        raise ProfileError(f"the profile {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise ProfileError(f"{path} is no profile that this release reads: {error}") from None
 
@@ -205,6 +209,11 @@ class ProfileBuilder:
     def kept(self) -> int:
         """Rows of the sample."""
         return len(self._output)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the next row will be kept; if not, its features and its output are not looked at."""
+        return self.n == self._next
 
     def add(self, features: Mapping[str, object] | None, output: float | str | None, at: float) -> None:
         """Take a row.
