@@ -1,10 +1,11 @@
 """What the daemon is compared with: three detectors as they are commonly set up, each a pager of its own.
 
     ks      every column and the score, windows of 1,000 predictions against the first 2,000: a two-sample Kolmogorov-Smirnov test
-            at p < 0.05, or its distance at 0.1 (for categories the largest change of a share). An alarm lasts until a quiet window.
-    drop    the mean loss of the last 500 labels, in order of arrival, is 0.05 over that of the first 2,000.
-    adwin   River's ADWIN with its defaults on the losses in order of arrival; a change for the worse raises the alarm, one for the
-            better ends it. (Taken as it is, it raises alarms for both.)
+            at p < 0.05, or its distance at 0.1 (for categories the largest change of a share). It lasts until a quiet window.
+    drop    the mean loss of the last 500 labels, in order of arrival, is 0.05 over that of the first 2,000, until it is less than
+            half of that over it.
+    adwin   River's ADWIN with its defaults on the losses in order of arrival; a change for the worse raises the alarm, one for
+            the better ends it. (Taken as it is, it raises alarms for both.)
 
 They see what the daemon sees. None of them names a cause. Their alarms are judged by the daemon's own scorer (`score.py`).
 """
@@ -113,8 +114,12 @@ def drop(served: Served) -> list[Alarm]:
         return []
     total = np.concatenate([[0.0], np.cumsum(losses)])
     rolling = (total[LABELS:] - total[:-LABELS])[REFERENCE:] / LABELS
-    firing = rolling > losses[:REFERENCE].mean() + DROP
-    return _alarms(times[REFERENCE + LABELS - 1 :].tolist(), firing.tolist())
+    rises = rolling - losses[:REFERENCE].mean()
+    fires, firing = False, []
+    for rise in rises.tolist():
+        fires = rise > (DROP / 2 if fires else DROP)
+        firing.append(fires)
+    return _alarms(times[REFERENCE + LABELS - 1 :].tolist(), firing)
 
 
 def adwin(served: Served) -> list[Alarm]:

@@ -2,9 +2,9 @@
 
 The limit is the one that the run printed: whether a fault is harmful is a question to the promise that was made. Whether it is
 detectable is a question to information theory: an alarm at level c takes at least ln(1/c)/KL labels, whoever raises it, so that
-twice as many are asked for. For losses that are not 0 or 1, KL becomes the largest rate at which a bet against "the mean is at most
-the limit" can grow, which for 0/1 losses is the same (Honda and Takemura, "An asymptotically optimal bandit algorithm for bounded
-support models", COLT 2010).
+twice as many are asked for. For losses that are not 0 or 1, KL becomes the largest rate at which a bet against "the mean is at
+most the limit" can grow, which for 0/1 losses is the same (Honda and Takemura, "An asymptotically optimal bandit algorithm for
+bounded support models", COLT 2010).
 """
 
 from __future__ import annotations
