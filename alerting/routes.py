@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from alerting.errors import InvalidRoute
 from alerting.notifiers import NOTIFIERS, Notifier
 from alerting.rollbacks import EXECUTORS, Executor, Tools
+from alerting.rollbacks.command import problems_of
 
 #: The route that always exists and takes what every other route refused.
 FALLBACK: Final = "log"
@@ -48,6 +49,17 @@ def check_routes(config: Mapping[str, object]) -> list[str]:
 def check_executors(config: Mapping[str, object]) -> list[str]:
     """The problems of `executors`, without building anything."""
     return _configs("executors", config, EXECUTORS, reserved=DEFAULT_EXECUTOR)[1]
+
+
+def check_args(executor: str, args: Mapping[str, Any], config: Mapping[str, object]) -> list[str]:
+    """What is wrong with `respond.rollback.args` of a guardrail file for the executor of this name; nothing when that is unknown.
+
+    `config` is `executors` in the settings.
+    """
+    known: dict[str, object] = {DEFAULT_EXECUTOR: {"kind": "kafka"}, **config}
+    settings = known.get(executor)
+    kind = settings.get("kind") if isinstance(settings, Mapping) else None
+    return problems_of(EXECUTORS[kind].Args, args) if isinstance(kind, str) and kind in EXECUTORS else []
 
 
 def _configs(

@@ -79,6 +79,8 @@ class Stand:
 
     def __init__(self) -> None:
         self.script: deque[Answer | Misbehaviour | Late | None] = deque()
+        self.away = False  # it answers 503 to everything
+        self.lossy = False  # it does what is asked, and the answer to whatever changes something gets lost
         self.requests: list[Request] = []
         self.violations: list[str] = []
         self.closing = threading.Event()
@@ -140,6 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(as_json(400, {"errors": list(violations)}))
             return
         behaviour = stand.script.popleft() if stand.script else None
+        if stand.away:
+            behaviour = Answer(503)
+        elif stand.lossy and request.method != "GET":
+            behaviour = Late("reset")
         if behaviour is None:
             self._answer(stand.serve(request))
             return
