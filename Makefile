@@ -14,7 +14,7 @@ CODE := daemon detectors alerting tests
 # More words for pytest: `make test ARGS='-k join'`.
 ARGS ?=
 
-.PHONY: help install demo test lint types contracts pytest unit statistics bench format lock docs clean
+.PHONY: help install demo test lint types contracts pytest unit statistics corpus bench format lock docs clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -57,6 +57,9 @@ statistics: install  ## the long simulations that hold the error rates (minutes)
 
 unit: install  ## only the quick tests: no broker, no simulations
 	$(BIN)/python -m pytest -q -m 'not integration and not statistics and not corpus' $(ARGS)
+
+corpus: install  ## streams with faults through backtest and three baselines (half an hour); ARGS='--seeds 3 --misses' for less
+	$(BIN)/python -m tests.corpus $(ARGS)
 
 bench: install  ## events per second and memory, against a bare loop and a script that a user would write
 	$(BIN)/python -m tests.benchmarks $(ARGS)
