@@ -20,6 +20,7 @@ from alerting.errors import DeliveryError
 from alerting.notice import Event
 from alerting.notifiers import NOTIFIERS, Notifier
 from alerting.notifiers.log import EVENTS as LOGGED
+from alerting.rollbacks import EXECUTORS
 from alerting.routes import build_routes
 from tests.doubles.alerting import a_notice
 from tests.doubles.alertmanager import Alertmanager
@@ -246,5 +247,6 @@ def test_all_of_it_is_documented() -> None:
     documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
     assert set(FIELDS) <= documented
-    assert {name for kind in NOTIFIERS.values() for name in kind.Config.model_fields} - {"kind"} <= documented
+    assert {name for kind in (*NOTIFIERS.values(), *EXECUTORS.values()) for name in kind.Config.model_fields} <= documented
+    assert {name for kind in EXECUTORS.values() for name in kind.Args.model_fields} <= documented
     assert set(EVENTS.values()) <= documented

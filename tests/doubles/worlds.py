@@ -14,6 +14,7 @@ from alerting.rollbacks.memory import MemoryCommandLog
 from alerting.routes import build_executors
 from tests.doubles.alerting import Time
 from tests.doubles.deployer import Deployer
+from tests.doubles.kubernetes import ROLLOUT, SERVICE, Argo, Kserve, Kubernetes, a_rollout, a_service, a_template, a_uri
 from tests.doubles.mlflow import Mlflow
 from tests.doubles.stand import Stand
 
@@ -129,8 +130,44 @@ def mlflow() -> Iterator[World]:
         )
 
 
+@contextmanager
+def cluster(
+    kind: str, objects: dict[str, Any], controller: Argo | Kserve, meddle: Callable[[Kubernetes], None]
+) -> Iterator[World]:
+    """A Kubernetes cluster with one controller."""
+    with Kubernetes(CANARY, objects, controller) as stand:
+        settings = {"kind": kind, "server": stand.address, "token": CANARY, "namespace": "models", "timeout": 0.5}
+        yield World(
+            built(settings),
+            stand,
+            lambda: controller.moved,
+            lambda: stand.bodies,
+            args={"storage_uri": "s3://models/loan/{version}"} if kind == "kserve" else {},
+            meddle=lambda: meddle(stand),
+            stand=stand,
+        )
+
+
+def redeploy(stand: Kubernetes) -> None:
+    """Somebody deploys version 9 by Argo Rollouts."""
+    rollout = stand.objects[ROLLOUT]
+    stand.change(ROLLOUT, {**rollout, "spec": {**rollout["spec"], "template": a_template("9")}})
+
+
+def replace_model(stand: Kubernetes) -> None:
+    """Somebody deploys version 9 by KServe."""
+    service = stand.objects[SERVICE]
+    stand.change(SERVICE, {**service, "spec": {"predictor": {"model": {"storageUri": a_uri("9")}}}})
+
+
 WORLDS: Mapping[str, Callable[[], AbstractContextManager[World]]] = {
     "kafka": kafka,
     "mlflow": mlflow,
     "webhook": webhook,
+    # A kind that does different things in different worlds has several: its name, a colon, which.
+    "argo_rollouts:abort": lambda: cluster("argo_rollouts", a_rollout("8", stable="7"), Argo(), redeploy),
+    "argo_rollouts:undo": lambda: cluster("argo_rollouts", a_rollout("8", stable="8"), Argo(), redeploy),
+    "kserve:canary": lambda: cluster("kserve", a_service("8", percent=10), Kserve(), replace_model),
+    "kserve:promoted": lambda: cluster("kserve", a_service("8"), Kserve(), replace_model),
+    "kserve:standard": lambda: cluster("kserve", a_service("7", canary="8"), Kserve(), replace_model),
 }

@@ -84,7 +84,9 @@ def test_the_reserved_names_keep_their_meaning() -> None:
 
 def test_an_unknown_executor_lists_the_known_ones() -> None:
     """As for routes."""
-    with pytest.raises(InvalidRoute, match=r"executors\.r\.kind: 'magic' is not known here; use kafka, mlflow or webhook"):
+    with pytest.raises(
+        InvalidRoute, match=r"executors\.r\.kind: 'magic' is not known here; use argo_rollouts, kafka, kserve, mlflow or webhook"
+    ):
         build_executors({"r": {"kind": "magic"}}, TOOLS)
 
 
