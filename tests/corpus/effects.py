@@ -172,17 +172,18 @@ class Concept(Effect):
 
 @dataclass(frozen=True)
 class Stuck(Effect):
-    """The server answers with what it said last before something broke, for a share of the requests."""
+    """The server answers a share of the requests with what it once said to another one."""
 
     share: Levels = (0.5, 0.8, 1.0)
 
     def output(self, chunk: Chunk, output: Output) -> Output:
-        """Repeat the first answer."""
+        """Repeat that answer, which is the same in every stream of the world."""
         hit = chunk.some(self.share[chunk.level])
+        once = chunk.world.model("good").predict(chunk.world.draw(np.random.default_rng(13), 1).x)
         prediction, scores = output.prediction.copy(), None if output.scores is None else output.scores.copy()
-        prediction[hit] = prediction[0]
-        if scores is not None:
-            scores[hit] = scores[0]
+        prediction[hit] = once.prediction[0]
+        if scores is not None and once.scores is not None:
+            scores[hit] = once.scores[0]
         return Output(prediction, scores)
 
 

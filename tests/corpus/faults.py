@@ -97,6 +97,7 @@ class Fault:
         truth_from: Share of the last phase after which the fault is at its full size.
         segment: Whether it hits one segment only, which is to be named.
         columns: The role whose columns are to be named.
+        returns: Whether it goes and comes back: a page after a resolved one is no repetition.
         gap: Whether it is the gap before the last phase that is the fault.
         settle: Predictions before anything happens.
         guardrail: What the guardrail file says beyond that of the world.
@@ -115,6 +116,7 @@ class Fault:
     truth_from: float = 0.0
     segment: bool = False
     columns: str = ""
+    returns: bool = False
     gap: bool = False
     settle: int = SETTLE
     guardrail: Mapping[str, Any] = field(default_factory=dict)

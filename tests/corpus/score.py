@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -88,7 +89,12 @@ def judge(result: Result, method: str = DAEMON) -> Judged:
     until = float("inf") if result.end is None else result.end + GRACE
     about = [page for page in pages if result.allowed and result.start <= page.opened <= until]
     false = [page for page in pages if page not in about]
-    return Judged(result, about[0] if about else None, tuple(about[1:]), tuple(false))
+    again = [
+        later
+        for earlier, later in pairwise(about)
+        if not result.kind.returns or earlier.resolved is None or later.opened < earlier.resolved
+    ]
+    return Judged(result, about[0] if about else None, tuple(again), tuple(false))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,8 @@ class Score:
         rules: Of the faults for which a page is owed although the loss does not show them.
         precision: Of the pages; a repetition counts as right.
         once: Of the faults that were found, those that woke somebody once.
-        quiet: Pages in the streams whose right answer is none, and the number of these.
+        quiet: Pages in the streams of the kinds whose right answer is none, and the number of these.
+        harmless: The same in streams of the other kinds whose fault did no harm.
         cause: Of the faults that were found.
         named: Of the faults with columns or a segment to name.
         labels: Median number of labels from the change to the page.
@@ -149,6 +156,7 @@ class Score:
     precision: Share
     once: Share
     quiet: tuple[int, int]
+    harmless: tuple[int, int]
     cause: Share
     named: Share
     labels: float | None
@@ -160,9 +168,10 @@ def score(results: Sequence[Result], method: str = DAEMON) -> Score:
     """Score a method."""
     judged = [judge(result, method) for result in results]
     found = [one for one in judged if one.found]
-    right = sum(1 + len(one.again) for one in found)
     wrong = sum(len(one.false) for one in judged)
+    right = sum(len(one.result.pages[method]) for one in judged) - wrong
     quiet = [one for one in judged if one.result.quiet]
+    harmless = [one for one in judged if not one.result.allowed and not one.result.quiet]
     resets = [one.reset / 3600.0 for one in found if one.reset is not None]
     labels = [one.first.labels for one in found if one.first is not None and one.result.detectable]
     return Score(
@@ -171,6 +180,7 @@ def score(results: Sequence[Result], method: str = DAEMON) -> Score:
         precision=Share(right, right + wrong),
         once=share(found, lambda one: not one.again),
         quiet=(sum(len(one.false) for one in quiet), len(quiet)),
+        harmless=(sum(len(one.false) for one in harmless), len(harmless)),
         cause=share(found, lambda one: one.cause_right),
         named=share((one for one in found if one.named is not None), lambda one: one.named is True),
         labels=median(labels) if labels else None,

@@ -57,17 +57,28 @@ def _summary(title: str, results: Sequence[Result]) -> Table:
         ["precision of pages", str(found.precision), f">= {PRECISION}", _reach(found.precision, PRECISION)],
         ["one page a fault", str(found.once), f">= {PRECISION}", _reach(found.once, PRECISION)],
         ["pages where none is right", f"{pages} in {quiet} streams", "0", "yes" if not pages else "no"],
+        ["pages where a fault of another kind did no harm", "{} in {} streams".format(*found.harmless), "", ""],
         ["right cause, at the end", str(found.cause), f">= {CAUSE}", _reach(found.cause, CAUSE)],
         ["right columns or segment named", str(found.named), "", ""],
         ["right rollbacks, of those sent", str(_right(sent)), f">= {CAUSE}", _reach(_right(sent), CAUSE)],
         ["rollbacks sent, of those that would be right", str(share(right, lambda one: bool(rollbacks(one.result)))), "", ""],
         ["rollbacks sent where none is right", f"{sum(bool(rollbacks(one.result)) for one in wrong)} in {len(wrong)}", "", ""],
+        ["tickets where a ticket is right", str(share(_with(judged, "ticket"), _ticketed)), "", ""],
+        ["tickets where nothing is right", str(share(_with(judged, "nothing"), _ticketed)), "", ""],
         ["median labels from the change to the page", _number(found.labels), "", ""],
         ["median hours from the end to the resolution", _number(found.reset), "", ""],
         ["ended faults whose page stayed open", str(found.unreset), "", ""],
         ["harmful, with too few labels: paged all the same", str(share(hard, lambda one: one.found)), "", ""],
     ]
     return f"{title} ({len(results)} streams)", ("measure", "measured", "reach", "reached"), rows
+
+
+def _with(judged: Sequence[Judged], answer: str) -> list[Judged]:
+    return [one for one in judged if one.result.kind.answer == answer and one.result.quiet]
+
+
+def _ticketed(one: Judged) -> bool:
+    return bool(one.result.tickets)
 
 
 def _right(sent: Sequence[Judged]) -> Share:

@@ -170,6 +170,15 @@ def test_the_first_page_is_the_detection_and_the_others_are_repetitions() -> Non
     assert judged.false == ()
 
 
+def test_a_fault_that_comes_back_may_wake_again() -> None:
+    """Once the first page was resolved, and not before."""
+    first, early, late = page(100, resolved=1_000.0), page(900), page(2_000)
+
+    assert judge(result("oscillating", first, late)).again == ()
+    assert judge(result("oscillating", first, early)).again == (early,)
+    assert judge(result("concept", first, late)).again == (late,)
+
+
 def test_a_page_before_the_fault_or_long_after_it_is_false() -> None:
     """And does not find it; one on the heels of the end does."""
     early, late, heels = page(-1.0), page(100_001.0 + GRACE), page(99_999.0 + GRACE)
