@@ -14,7 +14,7 @@ CODE := daemon detectors alerting tests
 # More words for pytest: `make test ARGS='-k join'`.
 ARGS ?=
 
-.PHONY: help install demo test lint types contracts pytest unit statistics bench format lock docs clean
+.PHONY: help install demo test lint types contracts pytest unit statistics corpus bench format lock docs clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -58,6 +58,9 @@ statistics: install  ## the long simulations that hold the error rates (minutes)
 unit: install  ## only the quick tests: no broker, no simulations
 	$(BIN)/python -m pytest -q -m 'not integration and not statistics and not corpus' $(ARGS)
 
+corpus: install  ## streams with faults through backtest and three baselines (half an hour); ARGS='--seeds 3 --misses' for less
+	$(BIN)/python -m tests.corpus $(ARGS)
+
 bench: install  ## events per second and memory, against a bare loop and a script that a user would write
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
@@ -70,7 +73,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --python $(BIN)/python --universal --py
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 lock: install  ## write the locks anew after a change of pyproject.toml; UPGRADE=1 takes newer versions
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra demo --group dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra demo --extra apprise --group dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
 
 docs: install  ## write the reference pages that are made from the code

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from alerting.formats import read_record, rfc3339, write_record
+from alerting.formats import plain, read_record, rfc3339, write_record
 from alerting.incidents import Action, Incident, Severity
 
-Event = Literal["trigger", "update", "resolve"]
+Event = Literal["trigger", "update", "acknowledge", "resolve"]
 
 #: What PagerDuty takes of a summary; chats take more.
 SUMMARY_LIMIT: Final = 1024
@@ -50,7 +50,8 @@ class Notice:
 
     `key` names this one notice (receivers deduplicate on it), `dedup_key` the problem that it is about: trigger, updates and
     resolve of one problem share it. Times are epoch seconds. `model` is None when the daemon itself is in trouble. `done` holds
-    sentences on what was done about it.
+    sentences on what was done about it. `changes` are sentences on what has just changed in the serving system and is proven by
+    live traffic: a confirmed rollback.
     """
 
     key: str
@@ -77,6 +78,7 @@ class Notice:
     runbook: str = ""
     why: str = ""
     done: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def notice_of(incident: Incident, *, event: Event, key: str, at: float, dedup_key: str | None = None) -> Notice:
@@ -87,7 +89,7 @@ def notice_of(incident: Incident, *, event: Event, key: str, at: float, dedup_ke
         event=event,
         severity=incident.severity,
         cause=incident.cause,
-        reason=incident.resolution if event == "resolve" and incident.resolution else incident.reason,
+        reason=_reason(incident, event),
         at=at,
         model=incident.model,
         version=incident.version,
@@ -106,6 +108,11 @@ def notice_of(incident: Incident, *, event: Event, key: str, at: float, dedup_ke
         runbook=incident.runbook,
         why=incident.why,
         done=tuple(told for told in map(_told, incident.actions) if told),
+        changes=tuple(
+            f"Rolled back {incident.model} from version {incident.version} to {action.target}"
+            for action in incident.actions
+            if action.kind == "rollback_confirmed" and action.at == at  # told with this notice, and with no later one
+        ),
     )
 
 
@@ -115,6 +122,8 @@ def summary(notice: Notice) -> str:
     if notice.event == "resolve":
         lasted = "" if notice.opened is None else f" after {duration(notice.at - notice.opened)}"
         return _line(f"{subject}: resolved{lasted}: {reason}.")
+    if notice.event == "acknowledge":
+        return _line(f"{subject}: {reason}.")
     news = "news: " if notice.event == "update" else ""
     meaning = CAUSES.get(notice.cause, notice.cause.replace("_", " "))
     done = f" Done: {notice.done[-1]}." if notice.done else ""
@@ -139,6 +148,39 @@ def describe(notice: Notice) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def document_of(notice: Notice) -> dict[str, Any]:
+    """All of it as plain JSON data: the webhook's document. What is not known is null or empty, never left out."""
+    guardrails = {"version": notice.guardrail_version, "digest": notice.guardrail_digest}
+    return {
+        "v": 1,
+        "event": notice.event,
+        "key": notice.key,
+        "dedup_key": notice.dedup_key,
+        "incident": notice.incident,
+        "severity": notice.severity,
+        "summary": summary(notice),
+        "description": describe(notice),
+        "model": notice.model,
+        "version": notice.version,
+        "segment": notice.segment,
+        "cause": notice.cause,
+        "rules": list(notice.rules),
+        "reason": notice.reason,
+        "onset": _time(notice.onset),
+        "opened": _time(notice.opened),
+        "at": _time(notice.at),
+        "labels_to_alarm": notice.labels_to_alarm,
+        "numbers": plain(notice.numbers),
+        "features": plain(notice.features),
+        "examples": list(notice.examples),
+        "guardrails": None if notice.guardrail_version is None else guardrails,
+        "owner": notice.owner,
+        "runbook": notice.runbook,
+        "why": notice.why,
+        "done": list(notice.done),
+    }
+
+
 def duration(seconds: float) -> str:
     """A length of time in its one or two largest units: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
@@ -159,6 +201,14 @@ def to_record(notice: Notice) -> dict[str, Any]:
 def from_record(record: Mapping[str, Any]) -> Notice:
     """The notice of `to_record`. Raises InvalidRecord."""
     return read_record(record, Notice)
+
+
+def _reason(incident: Incident, event: Event) -> str:
+    if event == "resolve" and incident.resolution:
+        return incident.resolution
+    if event == "acknowledge":
+        return f"acknowledged by {incident.acknowledged_by or 'somebody'}: {incident.reason}"
+    return incident.reason
 
 
 def _subject(notice: Notice) -> str:
@@ -204,3 +254,7 @@ def _line(text: str) -> str:
     """`text` on one line: names of columns and ids come from events, and an event must not write lines into a page."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= SUMMARY_LIMIT else f"{line[: SUMMARY_LIMIT - 1]}…"
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else rfc3339(seconds)

@@ -1,10 +1,11 @@
-"""One POST, bounded in every direction, and what its answer means.
+"""One request, bounded in every direction, and what its answer means.
 
-Every notifier and executor that speaks HTTP goes through `post`, so that timeouts, limits and the reading of a status are
-decided once. httpx bounds each read, not the whole: a receiver that sends one byte every few seconds would hold the thread for
-ever. So the request runs in an event loop of its own under one deadline, which cancels whatever it is waiting for. Redirects
-are not followed (they would carry the headers, and so the secrets, elsewhere). A 2xx is delivered when its status is there, and
-its text is not read; of another answer only the beginning is, and not for long.
+Every notifier and executor that speaks HTTP goes through here, so that timeouts, limits and the reading of a status are
+decided once: `post` for what its status delivers, `fetch` for what must be read, `post_all` for peers side by side. httpx
+bounds each read, not the whole: a receiver that sends one byte every few seconds would hold the thread for ever. So the request
+runs in an event loop of its own under one deadline, which cancels whatever it is waiting for. Redirects are not followed (they
+would carry the headers, and so the secrets, elsewhere). The text of a 2xx is read only where the caller needs it; of another
+answer only the beginning is, and not for long.
 
 Errors name the host and the status, never the URL: the addresses of chat hooks are secrets.
 """
@@ -12,12 +13,14 @@ Errors name the host and the status, never the URL: the addresses of chat hooks 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Iterable, Mapping
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -45,7 +48,7 @@ PASSING: Final = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status and, unless it is a 2xx, the beginning of the text."""
+    """What came back: the status, and the text: of a 2xx as much as was asked for, of another its beginning."""
 
     status: int
     text: str
@@ -54,13 +57,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. `secrets` are texts that must not appear in an error, whatever the receiver echoes."""
+    """One request. `secrets` are texts that must not appear in an error, whatever the receiver echoes.
+
+    `limit` is how many bytes of a 2xx's text are needed (0: none); a longer one is an error. `trust` replaces the system's
+    certificates.
+    """
 
     url: str
     body: bytes
     headers: Mapping[str, str]
     timeout: float
     secrets: tuple[str, ...] = ()
+    method: str = "POST"
+    limit: int = 0
+    trust: ssl.SSLContext | None = None
 
 
 def post(call: Call, *, now: float, transport: httpx.AsyncBaseTransport | None = None) -> Answer:
@@ -69,21 +79,46 @@ def post(call: Call, *, now: float, transport: httpx.AsyncBaseTransport | None =
     Raises DeliveryError: permanent for an answer that will not change (a redirect, 4xx but 408, 425, 429) and for a request
     that cannot be made, else temporary. `now` (epoch seconds) turns a `Retry-After` date into a pause.
     """
-    host = host_of(call.url)
-    try:
-        answer = asyncio.run(_post(call, transport))
-    except (TimeoutError, httpx.TimeoutException) as error:
-        raise DeliveryError(f"{host} did not answer within {call.timeout:g} s") from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-        # The texts of these quote what was wrong: the URL or a header.
-        raise DeliveryError(f"the request to {host} cannot be made ({type(error).__name__})", permanent=True) from None
-    except httpx.ConnectError as error:
-        raise DeliveryError(f"{host} cannot be reached: {_quoted(str(error), call)}") from error
-    except httpx.HTTPError as error:
-        raise DeliveryError(f"{host} broke off ({type(error).__name__})") from error
-    if not httpx.codes.is_success(answer.status):
-        raise refusal(host, answer, now=now, quote=_quoted(answer.text, call))
+    return _delivered(call, fetch(call, transport=transport), now)
+
+
+def fetch(call: Call, *, transport: httpx.AsyncBaseTransport | None = None) -> Answer:
+    """Send it and return whatever answer comes within `call.timeout` seconds in all. Raises DeliveryError when none does."""
+    answer = asyncio.run(_tried(call, transport))
+    if isinstance(answer, DeliveryError):
+        raise answer
     return answer
+
+
+def post_all(
+    calls: Sequence[Call], *, now: float, transport: httpx.AsyncBaseTransport | None = None
+) -> list[Answer | DeliveryError]:
+    """`post` of all calls side by side, each under its own deadline; what it would raise stands in the place of its answer."""
+
+    async def side_by_side() -> list[Answer | DeliveryError]:
+        return await asyncio.gather(*(_tried(call, transport) for call in calls))
+
+    answers = asyncio.run(side_by_side())
+    return [
+        answer if isinstance(answer, DeliveryError) else _judged(call, answer, now)
+        for call, answer in zip(calls, answers, strict=True)
+    ]
+
+
+def refused(call: Call, answer: Answer, *, now: float) -> DeliveryError:
+    """The error that an answer to `call` means, without what is secret in it."""
+    return refusal(host_of(call.url), answer, now=now, quote=_quoted(answer.text, call))
+
+
+def json_of(call: Call, answer: Answer) -> dict[str, Any]:
+    """The JSON object of an answer. Raises DeliveryError, a temporary one: a proxy's page in its place may go away."""
+    try:
+        document = json.loads(answer.text)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise DeliveryError(f"{host_of(call.url)} answered {answer.status} with something that is not a JSON object")
+    return document
 
 
 def refusal(host: str, answer: Answer, *, now: float, quote: str = "") -> DeliveryError:
@@ -136,15 +171,68 @@ def secrets_of_url(url: str) -> tuple[str, ...]:
     return tuple(text for text in found if text)
 
 
-async def _post(call: Call, transport: httpx.AsyncBaseTransport | None) -> Answer:
-    async with asyncio.timeout(call.timeout), httpx.AsyncClient(transport=transport, timeout=call.timeout) as client:
-        request = client.build_request("POST", call.url, content=call.body, headers=dict(call.headers))
+def _delivered(call: Call, answer: Answer, now: float) -> Answer:
+    judged = _judged(call, answer, now)
+    if isinstance(judged, DeliveryError):
+        raise judged
+    return judged
+
+
+def _judged(call: Call, answer: Answer, now: float) -> Answer | DeliveryError:
+    return answer if httpx.codes.is_success(answer.status) else refused(call, answer, now=now)
+
+
+async def _tried(call: Call, transport: httpx.AsyncBaseTransport | None) -> Answer | DeliveryError:
+    host = host_of(call.url)
+    try:
+        return await _send(call, transport)
+    except (TimeoutError, httpx.TimeoutException) as error:
+        return _caused(DeliveryError(f"{host} did not answer within {call.timeout:g} s"), error)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+        # The texts of these quote what was wrong, the URL or a header: they are no cause that may be printed.
+        return DeliveryError(f"the request to {host} cannot be made ({type(error).__name__})", permanent=True)
+    except httpx.ConnectError as error:
+        return _caused(DeliveryError(f"{host} cannot be reached: {_quoted(str(error), call)}"), error)
+    except httpx.HTTPError as error:
+        return _caused(DeliveryError(f"{host} broke off ({type(error).__name__})"), error)
+    except _TooLong:
+        return DeliveryError(f"{host} answered with more than {call.limit} bytes")
+
+
+def _caused(failure: DeliveryError, cause: BaseException) -> DeliveryError:
+    failure.__cause__ = cause
+    return failure
+
+
+class _TooLong(Exception):
+    """The text of a 2xx is longer than whoever asked for it can use."""
+
+
+async def _send(call: Call, transport: httpx.AsyncBaseTransport | None) -> Answer:
+    trust = True if call.trust is None else call.trust
+    async with (
+        asyncio.timeout(call.timeout),
+        httpx.AsyncClient(transport=transport, timeout=call.timeout, verify=trust) as client,
+    ):
+        # Identity: what is read here is counted before it could be unpacked.
+        headers = {"Accept-Encoding": "identity", **call.headers}
+        request = client.build_request(call.method, call.url, content=call.body, headers=headers)
         response = await client.send(request, stream=True)
         try:
-            text = "" if response.is_success else await _beginning(response)
+            text = await _text(response, call.limit) if response.is_success else await _beginning(response)
         finally:
             await response.aclose()
     return Answer(response.status_code, text, response.headers.get("Retry-After"))
+
+
+async def _text(response: httpx.Response, limit: int) -> str:
+    read = bytearray()
+    if limit:
+        async for chunk in response.aiter_raw():
+            read += chunk
+            if len(read) > limit:
+                raise _TooLong
+    return read.decode("utf-8", "replace")
 
 
 async def _beginning(response: httpx.Response) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from alerting.errors import InvalidRoute
 from alerting.notifiers import NOTIFIERS, Notifier
 from alerting.rollbacks import EXECUTORS, Executor, Tools
+from alerting.rollbacks.command import problems_of
 
 #: The route that always exists and takes what every other route refused.
 FALLBACK: Final = "log"
@@ -50,6 +51,17 @@ def check_executors(config: Mapping[str, object]) -> list[str]:
     return _configs("executors", config, EXECUTORS, reserved=DEFAULT_EXECUTOR)[1]
 
 
+def check_args(executor: str, args: Mapping[str, Any], config: Mapping[str, object]) -> list[str]:
+    """What is wrong with `respond.rollback.args` of a guardrail file for the executor of this name; nothing when that is unknown.
+
+    `config` is `executors` in the settings.
+    """
+    known: dict[str, object] = {DEFAULT_EXECUTOR: {"kind": "kafka"}, **config}
+    settings = known.get(executor)
+    kind = settings.get("kind") if isinstance(settings, Mapping) else None
+    return problems_of(EXECUTORS[kind].Args, args) if isinstance(kind, str) and kind in EXECUTORS else []
+
+
 def _configs(
     section: str, config: Mapping[str, object], table: Mapping[str, type[Any]], *, reserved: str
 ) -> tuple[dict[str, tuple[str, BaseModel]], list[str]]:
@@ -61,7 +73,7 @@ def _configs(
         kind = settings.get("kind") if isinstance(settings, Mapping) else None
         if kind not in kinds:
             what = "missing" if kind is None else f"{kind!r} is not known here"
-            problems.append(f"{section}.{name}.kind: {what}; use {' or '.join(kinds)}")
+            problems.append(f"{section}.{name}.kind: {what}; use {_listed(kinds)}")
             continue
         try:
             configs[name] = (kind, table[kind].Config.model_validate(settings))
@@ -69,6 +81,10 @@ def _configs(
             found = error.errors(include_input=False, include_url=False)
             problems += [_sentence(f"{section}.{name}", problem["loc"], problem["msg"]) for problem in found]
     return configs, problems
+
+
+def _listed(kinds: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
 
 
 def _sentence(prefix: str, location: tuple[int | str, ...], message: str) -> str:

@@ -117,6 +117,38 @@ def record(
     raise typer.Exit(command.record(settings, out, since=since, until=until, model=model))
 
 
+@app.command(epilog="Example: watchkeeper profile --guardrails loan.yaml --events holdout.csv --output profiles/loan.json")
+def profile(
+    guardrails: Annotated[Path, typer.Option("--guardrails", metavar="FILE", help="The model's guardrail file.")],
+    events: Annotated[
+        list[Path],
+        typer.Option(
+            "--events", metavar="FILE", help="JSON lines as for backtest, or CSV whose first line names the columns; .gz too."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The file to write; without it, standard output.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="NAME", help="JSON lines: only events of this version.")
+    ] = None,
+    prediction: Annotated[
+        str, typer.Option("--prediction", metavar="NAME", help="CSV: the column of predictions.")
+    ] = "prediction",
+    score: Annotated[str, typer.Option("--score", metavar="NAME", help="CSV: the column of scores.")] = "score",
+    label: Annotated[str, typer.Option("--label", metavar="NAME", help="CSV: the column of labels.")] = "label",
+    leave_out: Annotated[
+        list[str], typer.Option("--leave-out", metavar="NAME", help="What is no feature; may be given again.")
+    ] = ["id", "ts"],  # noqa: B006 - typer makes a list of its own of it, and shows it in the help
+) -> None:
+    """Make a reference profile (for reference.profile) from recorded events, or from held-out rows of the training set."""
+    from daemon.commands import profile as command  # noqa: PLC0415 - see the module's text
+    from daemon.tables import Columns  # noqa: PLC0415 - see the module's text
+
+    columns = Columns(prediction, score, label, frozenset(leave_out))
+    raise typer.Exit(command.profile(guardrails, events, output, version=version, columns=columns))
+
+
 @app.command(epilog="Example: watchkeeper demo --keep")
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, for a look around.")] = False,

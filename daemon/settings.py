@@ -199,8 +199,12 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
     dead_letters: DeadLetters = default({}, "When bad events are so many that a person must know.")
     http: Http = default({}, "The endpoints.")
     log: Log = default({}, "What the daemon says of itself.")
-    routes: Destinations = Field({}, description="Ways to a person, by name: `{kind: webhook, url: …}`. `log` always exists.")
-    executors: Destinations = Field({}, description="Ways to roll back, by name: `{kind: kafka}`. `kafka` always exists.")
+    routes: Destinations = Field(
+        {}, description="Ways to a person, by name: `{kind: webhook, url: …}`; see response.md. `log` always exists."
+    )
+    executors: Destinations = Field(
+        {}, description="Ways to roll back, by name: `{kind: mlflow, url: …}`; see response.md. `kafka` always exists."
+    )
     default_route: DefaultRoute = default({}, "Where incidents go whose guardrail file names no route.")
 
     @field_validator("default_route")

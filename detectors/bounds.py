@@ -10,7 +10,7 @@ Dependence enters as the integrated autocorrelation time tau: n losses are worth
 with the automatic window of Sokal ("Monte Carlo methods in statistical mechanics", 1997) and the correction of its bias
 by Wolff ("Monte Carlo errors with less errors", hep-lat/0306017). An estimate of tau sees no dependence longer than its
 window, and is itself uncertain; so losses that are dependent at all must also pass the oldest method there is, Student's
-t on the means of a few long batches, which needs no tau.
+t on the means of a few long batches, which believes the spread that it sees.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ INDEPENDENT: Final = 1.3
 TIMES: Final = 5.0
 #: Sokal's window ends at the first lag that is this many times the tau estimated up to it.
 _WINDOW: Final = 5.0
-#: Batches of dependent losses whose means are compared. Fewer see longer dependence, and pay more for it (t 3.7, 2.8).
-_BATCHES: Final = (5, 10)
+#: A batch is this many autocorrelation times long, to see dependence that lasts ten blocks; but there are five batches at
+#: least (with fewer, Student's t is a bound of nothing: 4.5, 7, 32) and twenty at most.
+_BATCH_TIMES: Final = 50.0
+_FEWEST_BATCHES: Final = 5
+_MOST_BATCHES: Final = 20
 #: No bet is more than this share of what is at stake, so that one loss cannot ruin it. The paper's choice.
 _BOLDEST: Final = 0.75
 #: How near to its root the betting bound is taken; it is never below it.
@@ -66,7 +69,7 @@ def lower_bound(mean: float, n: float, variance: float, binary: bool, confidence
 def upper_bound_of(losses: Sequence[float], confidence: float, tau: float = 1.0) -> float:
     """`upper_bound` from the losses themselves, in their order: tighter where they are not all 0 or 1.
 
-    From a tau of `INDEPENDENT` on it is also at least Student's bound of the means of five and of ten long batches.
+    From a tau of `INDEPENDENT` on it is also at least Student's bound of the means of five to twenty long batches.
 
     Args:
         losses: In [0, 1], at least one.
@@ -77,11 +80,13 @@ def upper_bound_of(losses: Sequence[float], confidence: float, tau: float = 1.0)
     mean, binary = float(x.mean()), bool(np.all((x == 0.0) | (x == 1.0)))
     if tau < INDEPENDENT:
         return upper_bound(mean, len(x), 0.0, True, confidence, tau) if binary else _betting(x, 1.0 - confidence)
-    long = [_student(x, count, confidence) for count in _BATCHES if len(x) >= 2 * count]
-    if binary:
-        return max([upper_bound(mean, len(x), 0.0, True, confidence, tau), *long])
     length = min(math.ceil(tau), len(x))
-    return max([mean, _betting(_batch_means(x, len(x) // length, length), 1.0 - confidence), *long])
+    if binary:
+        bound = upper_bound(mean, len(x), 0.0, True, confidence, tau)
+    else:
+        bound = max(mean, _betting(_batch_means(x, len(x) // length, length), 1.0 - confidence))
+    batches = min(max(int(len(x) / (_BATCH_TIMES * tau)), _FEWEST_BATCHES), _MOST_BATCHES)
+    return max(bound, _student(x, batches, confidence)) if len(x) >= 2 * batches else bound
 
 
 def _batch_means(x: NDArray[np.float64], count: int, length: int) -> NDArray[np.float64]:

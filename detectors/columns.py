@@ -39,7 +39,6 @@ LARGEST: Final = 1e100
 #: Integers beyond are held as doubles: no format takes integers of any size.
 _EXACT: Final = 2**53
 _DIGEST: Final = 16
-_NUMBERS: Final = frozenset({float, int})
 _NUMBERS_OR_NONE: Final = frozenset({float, int, type(None)})
 _TEXTS_OR_NONE: Final = frozenset({str, bool, type(None)})
 
@@ -260,11 +259,10 @@ def _deviation(numbers: Sequence[float], mean: float) -> float:
 
 def _as_numbers(values: Sequence[object]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """The finite numbers among the values; a boolean is none."""
-    types = set(map(type, values))
-    if not types <= _NUMBERS_OR_NONE:
+    if not _NUMBERS_OR_NONE.issuperset(map(type, values)):
         values = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     try:
         numbers = np.array(values, dtype=np.float64)  # None becomes NaN
     except OverflowError:  # an integer that no double holds
         numbers = np.array([clean(value) for value in values], dtype=np.float64)
-    return numbers if types <= _NUMBERS and np.isfinite(numbers).all() else numbers[np.isfinite(numbers)]
+    return np.clip(numbers[np.isfinite(numbers)], -LARGEST, LARGEST)

@@ -8,11 +8,13 @@ every second row is the same producer's.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +22,7 @@ import msgspec
 
 from detectors.base import State, checked
 from detectors.columns import LARGEST, Cell, Column, Kind, clean, cut, text_of
-from detectors.reference import Reference, Sample
+from detectors.reference import Reference
 
 __all__ = ["Column", "Kind", "Profile", "ProfileBuilder", "ProfileError", "clean", "cut", "load_profile", "output_of", "text_of"]
 
@@ -53,7 +55,8 @@ class Profile:
         rows: Rows that came by; each column says in how many of them it was looked for.
         since: Event time of the first row, epoch seconds; 0 when the rows had no times.
         until: Event time of the last one.
-        loss: What the losses were, when there were labels: a `Reference` when their delays are known, else only a `Sample`.
+        loss: What the losses were, when there were labels; see `reference`.
+        timed: Whether the rows had times, so that the delay and the coverage of the labels are known.
     """
 
     columns: Mapping[str, Column]
@@ -61,7 +64,8 @@ class Profile:
     rows: int
     since: float
     until: float
-    loss: Sample | None = None
+    loss: Reference | None = None
+    timed: bool = True
 
     @property
     def digest(self) -> str:
@@ -76,9 +80,9 @@ class Profile:
             delay: The age h, in seconds, where the rows did not tell it.
             coverage: Share of the predictions that has a label by then, where the rows did not tell it.
         """
-        if self.loss is None or isinstance(self.loss, Reference):
+        if self.loss is None or self.timed:
             return self.loss
-        return Reference(**asdict(self.loss), delay=delay, coverage=coverage, since=self.since, until=self.until)
+        return replace(self.loss, delay=delay, coverage=coverage)
 
     def to_state(self) -> State:
         """Plain data for `from_state`; in JSON, also the file that `load_profile` reads."""
@@ -89,7 +93,8 @@ class Profile:
             "until": self.until,
             "columns": {name: column.to_state() for name, column in self.columns.items()},
             "output": None if self.output is None else self.output.to_state(),
-            "loss": None if self.loss is None else asdict(self.loss),
+            "loss": None if self.loss is None else self.loss.to_state(),
+            "timed": self.timed,
         }
 
     @classmethod
@@ -97,35 +102,12 @@ class Profile:
         """Rebuild what `to_state` described; ValueError for another version, or with the reason where it is no profile."""
         try:
             s = msgspec.convert(checked(state, "profile", _VERSION), _Stored)
+            loss = None if s.loss is None else _loss(s.loss)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from None
-        times = (s.since, s.until) if s.loss is None else (s.since, s.until, s.loss.mean, s.loss.variance, s.loss.tau)
-        if not all(map(math.isfinite, times)):
-            raise ValueError("the numbers of a profile are finite")
-        loss = None if s.loss is None else s.loss.sample()
-        return cls(dict(sorted(s.columns.items())), s.output, s.rows, s.since, s.until, loss)
-
-
-class _StoredLoss(msgspec.Struct, forbid_unknown_fields=True):
-    n: int
-    mean: float
-    variance: float
-    binary: bool
-    tau: float
-    delay: float | None = None
-    coverage: float | None = None
-    since: float | None = None
-    until: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.n < 1 or not 0.0 <= self.mean <= 1.0 or self.variance < 0.0 or self.tau < 1.0:
-            raise ValueError("a loss has n >= 1, a mean in [0, 1], a variance of 0 or more and a tau of 1 or more")
-
-    def sample(self) -> Sample:
-        if self.delay is None or self.coverage is None or self.since is None or self.until is None:
-            return Sample(self.n, self.mean, self.variance, self.binary, self.tau)
-        known = self.delay, self.coverage, self.since, self.until
-        return Reference(self.n, self.mean, self.variance, self.binary, self.tau, *known)
+        if not (math.isfinite(s.since) and math.isfinite(s.until)):
+            raise ValueError("the times of a profile are finite")
+        return cls(dict(sorted(s.columns.items())), s.output, s.rows, s.since, s.until, loss, s.timed)
 
 
 class _Stored(msgspec.Struct):
@@ -134,20 +116,37 @@ class _Stored(msgspec.Struct):
     until: float
     columns: dict[str, Column]
     output: Column | None
-    loss: _StoredLoss | None
+    loss: dict[str, object] | None
+    timed: bool
+
+
+def _loss(state: Mapping[str, object]) -> Reference:
+    """The reference in a file. Raises ValueError, or msgspec's error, with what is wrong."""
+    try:
+        loss = msgspec.convert(asdict(Reference.from_state(state)), Reference)
+    except KeyError as error:
+        raise ValueError(f"the loss has no {error}") from None
+    numbers = [value for value in asdict(loss).values() if value is not None]
+    if not all(map(math.isfinite, numbers)) or not (0.0 <= loss.mean <= 1.0 and 0.0 <= loss.coverage <= 1.0):
+        raise ValueError("the loss has a mean and a coverage in [0, 1], and nothing in it is infinite")
+    if loss.n < 1 or loss.tau < 1.0 or loss.variance < 0.0 or loss.delay < 0.0 or not loss.mean <= (loss.bound or 1.0) <= 1.0:
+        raise ValueError("the loss has an n and a tau of at least 1, nothing below 0, and a bound from its mean to 1")
+    return loss
 
 
 def load_profile(path: Path | str) -> Profile:
-    """The profile in a file, as `watchkeeper profile` writes it.
+    """The profile in a file, as `watchkeeper profile` writes it, compressed if its name ends in `.gz`.
 
     Raises:
         ProfileError: there is no such file, or it holds something else.
     """
     try:
-        state = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, object])
-        return Profile.from_state(state)
-    except OSError as error:
-        raise ProfileError(f"the profile {path} cannot be read: {error.strerror or error}") from None
+        content = Path(path).read_bytes()
+        if Path(path).suffix == ".gz":
+            content = gzip.decompress(content)
+        return Profile.from_state(msgspec.json.decode(content, type=dict[str, object]))
+    except (OSError, EOFError, zlib.error) as error:
+        raise ProfileError(f"the profile {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise ProfileError(f"{path} is no profile that this release reads: {error}") from None
 
@@ -199,17 +198,22 @@ class ProfileBuilder:
         self.n = 0
         self.since = math.inf
         self.until = -math.inf
-        self.ignored = 0  # values in kept rows that found no place
+        self.ignored = 0  # times that a column found no place
         self._kinds = dict(kinds or {})
         self._columns: dict[str, _Cells] = {}
         self._output: list[Cell] = []
-        self._stride = 1
+        self._stretch = 1
         self._next = 0
 
     @property
     def kept(self) -> int:
         """Rows of the sample."""
         return len(self._output)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the next row will be kept; if not, its features and its output are not looked at."""
+        return self.n == self._next
 
     def add(self, features: Mapping[str, object] | None, output: float | str | None, at: float) -> None:
         """Take a row.
@@ -228,7 +232,7 @@ class ProfileBuilder:
             self._keep(features or {}, output)
             while self._full() and self.kept % 2 == 0:
                 self._thin()
-            self._next = self.kept * self._stride + _offset(self.kept, self._stride)
+            self._next = self.kept * self._stretch + _offset(self.kept, self._stretch)
 
     def _keep(self, features: Mapping[str, object], output: float | str | None) -> None:
         columns = self._columns
@@ -241,15 +245,14 @@ class ProfileBuilder:
             else:
                 cells.values.append(clean(value))
         if not features.keys() <= columns.keys():
-            self._admit({name: value for name, value in features.items() if name not in columns})
+            self._admit(features)
         self._output.append(clean(output))
 
     def _admit(self, features: Mapping[str, object]) -> None:
-        """Give new columns a place. What came while there was one is known to have been missing before; else nothing is known."""
+        """Give new columns a place. What comes while there is room was missing before; of what comes later nothing is known."""
         idle: list[str] | None = None
         for name, value in features.items():
-            cell = clean(value)
-            if cell is None:
+            if name in self._columns or (cell := clean(value)) is None:
                 continue
             if len(name) > LONGEST_NAME:
                 self.ignored += 1
@@ -257,11 +260,11 @@ class ProfileBuilder:
                 self._columns[name] = _Cells(0, [*[None] * self.kept, cell])
             else:
                 idle = self._idle() if idle is None else idle
-                if idle:
-                    del self._columns[idle.pop()]
-                    self._columns[name] = _Cells(self.kept, [cell])
-                else:
+                if not idle:
                     self.ignored += 1
+                    return  # a row of ten thousand columns costs no more than this one look
+                del self._columns[idle.pop()]
+                self._columns[name] = _Cells(self.kept, [cell])
 
     def _idle(self) -> list[str]:
         """Columns without a value for long."""
@@ -272,11 +275,11 @@ class ProfileBuilder:
 
     def _thin(self) -> None:
         """Join each two stretches to one, which keeps one of the two rows."""
-        rows = [2 * pair + _offset(pair, 2, self._stride) for pair in range(self.kept // 2)]
+        rows = [2 * pair + _offset(pair, 2, self._stretch) for pair in range(self.kept // 2)]
         self._output = [self._output[row] for row in rows]
         for cells in self._columns.values():
             cells.thin(rows)
-        self._stride *= 2
+        self._stretch *= 2
 
     def ready(self, events: int, span: float) -> bool:
         """Whether `events` rows came by that cover `span` seconds at least."""
@@ -305,7 +308,7 @@ class ProfileBuilder:
             "until": self.until if timed else None,
             "ignored": self.ignored,
             "kinds": dict(self._kinds),
-            "stride": self._stride,
+            "stretch": self._stretch,
             "next": self._next,
             "columns": [[name, cells.start, list(cells.values)] for name, cells in self._columns.items()],
             "output": list(self._output),
@@ -319,7 +322,7 @@ class ProfileBuilder:
         builder.n, builder.ignored = s["n"], s["ignored"]
         if s["since"] is not None:
             builder.since, builder.until = s["since"], s["until"]
-        builder._stride, builder._next = s["stride"], s["next"]
+        builder._stretch, builder._next = s["stretch"], s["next"]
         builder._columns = {name: _Cells(start, list(values)) for name, start, values in s["columns"]}
         builder._output = list(s["output"])
         return builder

@@ -20,6 +20,8 @@ from detectors.standard import Learner, Standard
 
 #: Losses that the mean "of late" is taken over.
 LAST: Final = 200
+#: Part of the way to an alarm from which a rise may be under way. Without one it is seldom more than a fifth.
+RISING: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,11 @@ class Segment:
 
     def _look(self, learner: Learner, standard: Standard, room: Callable[[], bool]) -> None:
         kept = learner.n
+        if self._evidence() > RISING:
+            # A reference must not be learned from harm: neither its mean, nor the dependence that a rise looks like.
+            self.learner = learner if kept < standard.most and room() else None
+            learner.postpone(standard)
+            return
         reference = self.own = learner.look(standard.most)
         limit = standard.limit(reference)
         self._follow(reference, limit if self.detector is None else min(limit, self.detector.limit))

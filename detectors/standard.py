@@ -7,12 +7,13 @@ later look can only lower the limit. Memory is bounded whatever comes: a season 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from detectors.base import State
-from detectors.bounds import INDEPENDENT, autocorrelation_time
+from detectors.bounds import INDEPENDENT, autocorrelation_time, upper_bound_of
 from detectors.reference import Reference, ReferenceBuilder, limit_of
 
 #: Labels from which a segment has a limit.
@@ -58,7 +59,7 @@ class Standard:
         so it is held to its own reference.
         """
         cap = None if self.cap is None or reference.mean >= self.cap else self.cap
-        return limit_of(reference, self.tolerance(reference.mean), cap, CONFIDENCE)
+        return limit_of(reference, self.tolerance(reference.mean), cap)
 
     def too_wide(self, reference: Reference, limit: float) -> bool:
         """Whether a rise of several tolerances would pass unseen."""
@@ -106,11 +107,17 @@ class Learner:
         self._next = min(2 * self.n, most)
         # Every one of these labels was there at the age at which losses are tested: none is left out as late.
         found = ReferenceBuilder.from_state({**state, "delays": [0.0] * self.n}).build()
-        if self._stride == 1:
-            return found
-        if found.tau < INDEPENDENT:
-            return replace(found, tau=self._tau)
-        return replace(found, n=found.n * self._stride, tau=max(self._tau, found.tau * self._stride))
+        tau, n = found.tau, found.n
+        if self._stride > 1:
+            dependent = tau >= INDEPENDENT
+            n, tau = (n * self._stride, max(self._tau, tau * self._stride)) if dependent else (n, self._tau)
+        # The bound of a look in place of the usual one: it is what limits are made of, inherited ones too.
+        bound = upper_bound_of(state["losses"], CONFIDENCE, max(found.tau, self._tau / self._stride))
+        return replace(found, n=n, tau=tau, bound=bound)
+
+    def postpone(self, standard: Standard) -> None:
+        """Put the look off by a few labels."""
+        self._next = min(self.n + math.ceil(standard.least / 4), standard.most)
 
     def without(self, age: float, first_look: int) -> Learner:
         """The same without labels that came later than at this age."""

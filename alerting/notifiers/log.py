@@ -5,14 +5,22 @@ It is the fallback of every other route, so it needs nothing, waits for nothing 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Final, Literal
 
 import structlog
 
-from alerting.notice import Notice, describe, summary
+from alerting.notice import Event, Notice, describe, summary
 from alerting.notifiers.base import RouteConfig
 
 log = structlog.get_logger(__name__)
+
+EVENTS: Final[Mapping[Event, str]] = {
+    "trigger": "notice_triggered",
+    "update": "notice_updated",
+    "acknowledge": "notice_acknowledged",
+    "resolve": "notice_resolved",
+}
 
 
 class LogConfig(RouteConfig):
@@ -22,7 +30,7 @@ class LogConfig(RouteConfig):
 
 
 class LogNotifier:
-    """Writes `notice_triggered`, `notice_updated` or `notice_resolved`, as an error for a page that is not resolved."""
+    """Writes `notice_triggered`, `_updated`, `_acknowledged` or `_resolved`: a page that waits for somebody as an error."""
 
     Config: ClassVar = LogConfig
 
@@ -31,11 +39,10 @@ class LogNotifier:
 
     def notify(self, notice: Notice) -> None:
         """Write it down."""
-        events = {"trigger": "notice_triggered", "update": "notice_updated", "resolve": "notice_resolved"}
-        urgent = notice.severity == "page" and notice.event != "resolve"
+        urgent = notice.severity == "page" and notice.event in {"trigger", "update"}
         write = log.error if urgent else log.warning
         write(
-            events[notice.event],
+            EVENTS[notice.event],
             summary=summary(notice),
             description=describe(notice),
             severity=notice.severity,

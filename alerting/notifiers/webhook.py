@@ -8,51 +8,33 @@ delivery by `Idempotency-Key`, which is the notice's key, and the sender by a si
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Final, Literal
 from urllib.parse import quote
 
 import httpx
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
-from alerting.formats import plain, rfc3339
-from alerting.notice import Notice, describe, summary
+from alerting.fields import Address, Headers, Timeout, shown
+from alerting.limits import encoded, fitted
+from alerting.notice import Notice, document_of
 from alerting.notifiers.base import RouteConfig
 from alerting.post import Call, post
+from alerting.signing import signed
+
+#: Bytes of the document: receivers have limits, and often do not say which.
+BODY_LIMIT: Final = 500_000
 
 
 class WebhookConfig(RouteConfig):
     """`{kind: webhook, url: https://…}`. The address and every header are kept as secrets, since they often hold one."""
 
     kind: Literal["webhook"] = "webhook"
-    url: SecretStr = Field(description="Where to POST, http or https.")
+    url: Address = Field(description="Where to POST, http or https.")
     secret: SecretStr | None = Field(default=None, description="Key of the signature; without it nothing is signed.")
-    headers: dict[str, SecretStr] = Field(default={}, description="Sent as well, an Authorization for example.")
-    timeout: float = Field(default=10.0, gt=0, le=60, description="Seconds for the whole request, answer included.")
-
-    @field_validator("url")
-    @classmethod
-    def _an_address(cls, url: SecretStr) -> SecretStr:
-        try:
-            address = httpx.URL(url.get_secret_value())
-        except httpx.InvalidURL:
-            address = httpx.URL("")  # the error's own text would quote the address
-        if address.scheme not in {"http", "https"} or not address.host:
-            raise ValueError("must be an http or https address with a host")
-        return url
-
-    @field_validator("headers")
-    @classmethod
-    def _sendable(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            text = name + value.get_secret_value()
-            if not (name and text.isascii() and text.isprintable()):
-                raise ValueError(f"header {name!r} must be printable ASCII")
-        return headers
+    headers: Headers = Field(default={}, description="Sent as well, an Authorization for example.")
+    timeout: Timeout = Field(default=10.0, description="Seconds for the whole request, answer included.")
 
 
 class WebhookNotifier:
@@ -74,8 +56,7 @@ class WebhookNotifier:
     def notify(self, notice: Notice) -> None:
         """POST it once. Raises DeliveryError."""
         now = self._clock()
-        # ASCII JSON: a lone surrogate in an event's text has no UTF-8 form.
-        content = json.dumps(body_of(notice), separators=(",", ":")).encode("ascii")
+        content = encoded(fitted(document_of(notice), BODY_LIMIT))
         call = Call(
             url=self.config.url.get_secret_value(),
             body=content,
@@ -86,59 +67,14 @@ class WebhookNotifier:
         post(call, now=now, transport=self._transport)
 
     def _headers(self, notice: Notice, content: bytes, now: float) -> dict[str, str]:
-        headers = {name: value.get_secret_value() for name, value in self.config.headers.items()}
+        headers = shown(self.config.headers)
         headers["Content-Type"] = "application/json"
         headers["User-Agent"] = "watchkeeper"
         headers["Idempotency-Key"] = quote(notice.key, safe=":/@-_.~")
         if self.config.secret is not None:
-            timestamp = str(int(now))
-            headers["X-Watchkeeper-Timestamp"] = timestamp
-            headers["X-Watchkeeper-Signature"] = signature(self.config.secret.get_secret_value(), timestamp, content)
+            headers |= signed(self.config.secret.get_secret_value(), now, content)
         return headers
 
     def _secrets(self) -> list[SecretStr]:
         own = [] if self.config.secret is None else [self.config.secret]
         return [*own, *self.config.headers.values()]
-
-
-def signature(secret: str, timestamp: str, content: bytes) -> str:
-    """`sha256=` and the hex HMAC-SHA-256 of `<timestamp>.<content>` under `secret`."""
-    digest = hmac.new(secret.encode(), timestamp.encode("ascii") + b"." + content, hashlib.sha256)
-    return f"sha256={digest.hexdigest()}"
-
-
-def body_of(notice: Notice) -> dict[str, Any]:
-    """The document that is sent. What is not known is null or empty, never left out."""
-    guardrails = {"version": notice.guardrail_version, "digest": notice.guardrail_digest}
-    return {
-        "v": 1,
-        "event": notice.event,
-        "key": notice.key,
-        "dedup_key": notice.dedup_key,
-        "incident": notice.incident,
-        "severity": notice.severity,
-        "summary": summary(notice),
-        "description": describe(notice),
-        "model": notice.model,
-        "version": notice.version,
-        "segment": notice.segment,
-        "cause": notice.cause,
-        "rules": list(notice.rules),
-        "reason": notice.reason,
-        "onset": _time(notice.onset),
-        "opened": _time(notice.opened),
-        "at": _time(notice.at),
-        "labels_to_alarm": notice.labels_to_alarm,
-        "numbers": plain(notice.numbers),
-        "features": plain(notice.features),
-        "examples": list(notice.examples),
-        "guardrails": None if notice.guardrail_version is None else guardrails,
-        "owner": notice.owner,
-        "runbook": notice.runbook,
-        "why": notice.why,
-        "done": list(notice.done),
-    }
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else rfc3339(seconds)

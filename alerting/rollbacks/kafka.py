@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import ClassVar, Literal
 
-from alerting.rollbacks.command import ExecutorConfig, RollbackCommand, Tools
+from alerting.rollbacks.command import ExecutorConfig, NoArgs, Plan, RollbackCommand, Sending, Tools
 
 
 class KafkaRollbackConfig(ExecutorConfig):
@@ -22,10 +22,17 @@ class KafkaRollback:
     """Appends the command, keyed by the model, so that the commands of one model keep their order."""
 
     Config: ClassVar = KafkaRollbackConfig
+    Args: ClassVar = NoArgs
 
     def __init__(self, config: KafkaRollbackConfig, tools: Tools) -> None:
         self.config = config
         self._log = tools.command_log
+
+    def plan(self, command: RollbackCommand) -> Plan:
+        """The record; the topic cannot say what serves."""
+        to = f"the commands topic, key {command.model}"
+        found = f"whoever reads the topic takes {command.model} from {command.blamed} to {command.target}"
+        return Plan(found=found, sendings=(Sending(method="APPEND", to=to, body=json.dumps(command.body())),))
 
     def execute(self, command: RollbackCommand) -> str:
         """Append it and wait for the acknowledgement. Raises DeliveryError."""

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from alerting.incidents import SEVERITIES, Incident
 from daemon.backtest import Backtest
+from daemon.commands.files import followed
 from daemon.commands.findings import print_findings
 from daemon.commands.severities import FailOn
 from daemon.errors import NO, OK
 from daemon.guardrails import load
-from daemon.replay import read_lines
 
 #: Columns of the table where standard output is no terminal and so has no width of its own.
 WIDTH: Final = 140
@@ -42,7 +40,7 @@ def backtest(guardrails: Path, events: Sequence[Path], *, as_json: bool, until: 
         CannotStart: an events file cannot be read.
     """
     run = Backtest(load(guardrails))
-    with _lines(events, shown=not as_json and sys.stderr.isatty()) as lines:
+    with followed(events, shown=not as_json) as lines:
         run.run(lines, until)
     if as_json:
         sys.stdout.write(json.dumps(run.report(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -55,15 +53,3 @@ def backtest(guardrails: Path, events: Sequence[Path], *, as_json: bool, until: 
 def _reached(incidents: Sequence[Incident], severity: FailOn) -> bool:
     least = SEVERITIES.index(severity.value)
     return any(SEVERITIES.index(incident.severity) >= least for incident in incidents)
-
-
-@contextmanager
-def _lines(events: Sequence[Path], *, shown: bool) -> Iterator[Iterator[bytes]]:
-    """Open the events, with a bar by bytes read where somebody looks on; what is no file on disk has no size to measure by."""
-    if not shown or not all(path.is_file() for path in events):
-        yield read_lines(events)
-        return
-    columns = (TextColumn("reading events"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("", total=sum(path.stat().st_size for path in events))
-        yield read_lines(events, lambda read: progress.advance(bar, read))

@@ -7,7 +7,6 @@ refused it.
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 import time
@@ -15,14 +14,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from daemon.errors import OK, CannotStart
+from daemon.commands.files import written
+from daemon.errors import OK
 from daemon.events import Rejected, arrival_of
 from daemon.history import History
 from daemon.settings import load_settings
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from daemon.records import Record
 
 log = structlog.get_logger()
-
-#: Gzip's level: the next one is 2 % smaller and half as fast.
-_LEVEL: Final = 6
 
 
 def record(settings: Path | None, out: Path, *, since: float | None, until: float | None, model: str | None) -> int:
@@ -55,7 +52,7 @@ def record(settings: Path | None, out: Path, *, since: float | None, until: floa
     kinds: dict[str, Kind] = {topics.predictions: "prediction", topics.labels: "label", topics.outcomes: "outcome"}
     history = History(loaded.kafka, list(kinds), since, optional=frozenset({topics.outcomes}))
     lines = Lines(kinds, since=since, until=until, model=model, largest=loaded.max_event_bytes)
-    with _written(out) as file, _progress() as (progress, bar):
+    with written(out) as file, _progress() as (progress, bar):
         for batch in history.records():
             file.writelines(lines.of(batch, time.time()))
             progress.update(bar, advance=len(batch), total=history.total)
@@ -143,25 +140,6 @@ def _line(said: Mapping[str, Any], kind: Kind, at: float) -> bytes:
         return json.dumps({**said, "type": kind, "at": at}, separators=(",", ":")).encode() + b"\n"
     except RecursionError:
         raise Rejected("too_deep", "the value is nested too deeply") from None
-
-
-@contextmanager
-def _written(out: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a file that takes its name when it is complete. Raises CannotStart."""
-    part = out.with_name(out.name + ".part")
-    try:
-        with part.open("wb") as raw:
-            if out.suffix != ".gz":
-                yield raw
-            else:
-                # Without a name and a time in its header: the same events give the same bytes.
-                with gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as packed:
-                    yield packed
-        part.replace(out)
-    except OSError as error:
-        raise CannotStart(f"{out} cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -23,8 +23,9 @@ from daemon.backtest import Backtest
 from daemon.guardrails import load
 from tests import servers
 from tests.benchmarks import detectors as detector_costs
+from tests.benchmarks import rules as rule_costs
 from tests.benchmarks.broker_tools import make_topics, produce, read_bare
-from tests.benchmarks.detectors import say
+from tests.benchmarks.output import say
 from tests.servers.broker import free_port
 
 FEATURES: Final = 20
@@ -193,6 +194,7 @@ def main() -> None:
     chosen = parser.parse_args()
     say(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
     detector_costs.report()
+    rule_costs.report()
     broker = servers.choose()
     try:
         with tempfile.TemporaryDirectory(prefix="watchkeeper-bench-") as directory:

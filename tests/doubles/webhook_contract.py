@@ -52,7 +52,7 @@ def _or_null(check: Callable[[object], bool]) -> Callable[[object], bool]:
 
 FIELDS: Mapping[str, Callable[[object], bool]] = {
     "v": lambda value: value == 1,
-    "event": _one_of("trigger", "update", "resolve"),
+    "event": _one_of("trigger", "update", "acknowledge", "resolve"),
     "key": _filled,
     "dedup_key": _filled,
     "incident": _or_null(_filled),

@@ -31,7 +31,6 @@ EVENTS: Final = 20_000
 LOW_99: Final = 2.326
 
 _ELECTRICITY: Final = Path(__file__).parents[2] / "daemon" / "demo" / "elec.csv.gz"
-_WEEK: Final = 336  # half hours
 
 
 def bernoulli(p: float) -> Stream:
@@ -111,11 +110,15 @@ def electricity_errors() -> Losses:
     return errors
 
 
-def electricity(rng: np.random.Generator, n: int) -> Losses:
-    """The same errors in whole weeks drawn at random: dependent as they are, and stationary."""
-    errors = electricity_errors()
-    starts = rng.integers(0, len(errors) - _WEEK, n // _WEEK + 1)
-    return np.concatenate([errors[start : start + _WEEK] for start in starts.tolist()])[:n]
+def electricity(length: int) -> Stream:
+    """The same errors in pieces of that many half hours drawn at random: dependent as they are, and stationary."""
+
+    def stream(rng: np.random.Generator, n: int) -> Losses:
+        errors = electricity_errors()
+        starts = rng.integers(0, len(errors) - length, n // length + 1)
+        return np.concatenate([errors[start : start + length] for start in starts.tolist()])[:n]
+
+    return stream
 
 
 def tolerance(mean: float) -> float:
@@ -162,16 +165,28 @@ def lower_limit(counts: Sequence[int]) -> float:
     return float(x.mean() - LOW_99 * x.std() / math.sqrt(len(x)))
 
 
-def delay(before: float, after: float, increment: float, seed: int, most: int = 20_000) -> int:
+def delay_of(before: Stream, after: Stream, increment: float, seed: int, most: int = 20_000) -> int:
     """Labels from a change to the alarm, with a reference of 2,000 labels and 1,000 quiet ones; `most` if there is none."""
     rng = np.random.default_rng(seed)
-    quiet, bad = bernoulli(before)(rng, 3_000), bernoulli(after)(rng, most)
+    quiet, bad = before(rng, 3_000), after(rng, most)
     learnt = learn(quiet[:2_000])
-    detector = EDetector(limit_of(learnt, tolerance(learnt.mean)), increment)
-    for loss in quiet[2_000:].tolist():
-        detector.update(loss)
-    for count, loss in enumerate(bad.tolist(), start=1):
-        detector.update(loss)
-        if detector.drift_detected:
+    detector, blocks = EDetector(limit_of(learnt, tolerance(learnt.mean)), learnt.block * increment), Blocks(learnt.block)
+    for count, loss in enumerate(np.concatenate((quiet[2_000:], bad)).tolist(), start=-999):
+        full = blocks.add(loss)
+        if full is None:
+            continue
+        detector.update(full[0])
+        if detector.drift_detected and count > 0:
             return count
     return most
+
+
+def delay(before: float, after: float, increment: float, seed: int) -> int:
+    """The same of independent errors."""
+    return delay_of(bernoulli(before), bernoulli(after), increment, seed)
+
+
+def least_delay(before: float, after: float, increment: float) -> float:
+    """Lorden's lower bound (1971), in labels: ln(1 / increment) over the Kullback-Leibler divergence of the two error rates."""
+    divergence = after * math.log(after / before) + (1 - after) * math.log((1 - after) / (1 - before))
+    return -math.log(increment) / divergence

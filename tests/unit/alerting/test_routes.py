@@ -43,10 +43,10 @@ def test_routes_are_built_by_kind() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"kind": "fax"}, "routes.night.kind: 'fax' is not known here; use log or webhook"),
-        ({}, "routes.night.kind: missing; use log or webhook"),
-        (3, "routes.night.kind: missing; use log or webhook"),
-        ({"kind": ["log"]}, "routes.night.kind: ['log'] is not known here; use log or webhook"),
+        ({"kind": "fax"}, "routes.night.kind: 'fax' is not known here; use alertmanager, apprise, log, pagerduty or webhook"),
+        ({}, "routes.night.kind: missing; use alertmanager, apprise, log, pagerduty or webhook"),
+        (3, "routes.night.kind: missing; use alertmanager, apprise, log, pagerduty or webhook"),
+        ({"kind": ["log"]}, "routes.night.kind: ['log'] is not known here; use alertmanager, apprise, log, pagerduty or webhook"),
         ({"kind": "webhook"}, "routes.night.url: Field required"),
         ({**HOOK, "url": "canary"}, "routes.night.url: must be an http or https address with a host"),
         ({**HOOK, "url": "http://h:canary/"}, "routes.night.url: must be an http or https address with a host"),
@@ -84,7 +84,9 @@ def test_the_reserved_names_keep_their_meaning() -> None:
 
 def test_an_unknown_executor_lists_the_known_ones() -> None:
     """As for routes."""
-    with pytest.raises(InvalidRoute, match=r"executors\.r\.kind: 'magic' is not known here; use kafka"):
+    with pytest.raises(
+        InvalidRoute, match=r"executors\.r\.kind: 'magic' is not known here; use argo_rollouts, kafka, kserve, mlflow or webhook"
+    ):
         build_executors({"r": {"kind": "magic"}}, TOOLS)
 
 

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from alerting.notifiers.webhook import WebhookConfig, WebhookNotifier, body_of, signature
+from alerting.notice import document_of
+from alerting.notifiers.webhook import WebhookConfig, WebhookNotifier
 from alerting.post import host_of
+from alerting.signing import signature
 from tests.doubles.alerting import NOON, a_notice, an_answer
 from tests.doubles.webhook_contract import FIELDS, violations_of
 
@@ -37,7 +39,7 @@ CONFIG = WebhookConfig(url=SecretStr("https://hooks.example/pages"))
 
 def test_the_document_has_every_field_of_the_contract_and_no_other() -> None:
     """Receivers rely on the set of fields; what is not known is null or empty."""
-    assert list(body_of(a_notice())) == list(FIELDS)
+    assert list(document_of(a_notice())) == list(FIELDS)
 
 
 def test_a_signature_can_be_checked_by_a_few_lines() -> None:
@@ -78,7 +80,7 @@ def test_any_text_can_be_sent(key: str, reason: str) -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), None])
 def test_numbers_that_are_not_there_are_null(number: float | None) -> None:
     """A strict parser at the other end must be able to read every page."""
-    content = json.dumps(body_of(replace(a_notice(), numbers={"auc": number}))).encode()
+    content = json.dumps(document_of(replace(a_notice(), numbers={"auc": number}))).encode()
     headers = {"content-type": "application/json", "idempotency-key": a_notice().key}
 
     assert violations_of(headers, content, secret=None) == []

@@ -32,6 +32,13 @@ def alarms(xs: Sequence[float], limit: float, increments: Sequence[float]) -> li
     return found
 
 
+def constant(x: Fraction, limit: Fraction, increment: Fraction, n: int) -> Fraction:
+    """The evidence after n equal inputs, with nothing emptied: a geometric sum for each bet, `c L (L^n - 1) / (L - 1)`."""
+    factors = [1 + f * (x - limit) / limit for f in E_DETECTOR_BETS]
+    sums = [n if factor == 1 else factor * (factor**n - 1) / (factor - 1) for factor in factors]
+    return increment * sum(sums, Fraction(0)) / len(sums)
+
+
 def wealth(ds: Sequence[float], scale: Fraction, bets: Sequence[Fraction]) -> Fraction:
     """Mean over the bets of the product of `1 + f d / scale`."""
     return sum((Fraction(prod(1 + f * Fraction(d) / scale for d in ds)) for f in bets), Fraction(0)) / len(bets)

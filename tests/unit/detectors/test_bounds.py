@@ -143,13 +143,21 @@ def test_the_betting_bound_covers_as_often_as_it_says() -> None:
 
 
 def test_dependent_losses_must_pass_students_bound_too() -> None:
-    """A slow swing that tau does not see shows in five long batches: t of .99 and 4 degrees is 3.747."""
+    """A slow swing that tau does not see shows in five batches of fifty taus: t of .99 and 4 degrees is 3.747."""
     few, many = ([0.0] * 9 + [1.0]) * 10, ([0.0] * 7 + [1.0] * 3) * 10
     losses = few + many + few + many + few
     deviation = 0.2 * math.sqrt(0.3)  # of .1, .3, .1, .3, .1 about .18
 
-    assert upper_bound_of(losses, 0.99, tau=1.5) == pytest.approx(0.18 + 3.746947 * deviation / math.sqrt(5))
+    assert upper_bound_of(losses, 0.99, tau=1.8) == pytest.approx(0.18 + 3.746947 * deviation / math.sqrt(5))
     assert upper_bound_of(losses, 0.99) == upper_bound(0.18, 500, 0.0, True, 0.99)
+
+
+def test_long_references_are_cut_into_twenty_batches() -> None:
+    """More would be shorter than they need to be told apart from chance: t of .99 and 19 degrees is 2.539."""
+    losses = ([0.0] * 100 + [1.0] * 100) * 10
+    deviation = 0.5 * math.sqrt(20 / 19)
+
+    assert upper_bound_of(losses, 0.99, tau=1.4) == pytest.approx(0.5 + 2.539483 * deviation / math.sqrt(20))
 
 
 def test_dependence_widens_the_bound() -> None:

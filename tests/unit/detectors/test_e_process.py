@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,50 @@ def test_wealth_above_and_below_is_that_of_the_formula(xs: list[float], limit: f
     mirrored = float(slow.wealth([limit - float(x) for x in xs], 1 - m0, slow.E_DETECTOR_BETS))
     assert above.evidence == pytest.approx(expected, rel=1e-11)
     assert below.evidence == pytest.approx(mirrored, rel=1e-11)
+
+
+@given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), max_size=40), st.sampled_from([0.0, 0.125, 0.5]))
+def test_wealth_of_a_difference_is_that_of_the_formula(differences: list[float], margin: float) -> None:
+    """Of both signs, and its peak is the largest it ever was."""
+    worse, better = EProcess.difference(margin), EProcess.no_difference(margin)
+    ds = [d - margin for d in differences]
+    for d in ds:
+        worse.update(d)
+        better.update(d)
+    m = Fraction(margin)
+    paths = [slow.wealth(ds[:n], 1 + m, slow.DIFFERENCE_BETS) for n in range(len(ds) + 1)]
+    mirrored = slow.wealth([-d for d in ds], 1 - m, slow.DIFFERENCE_BETS)
+
+    assert worse.evidence == pytest.approx(float(paths[-1]), rel=1e-11)
+    assert worse.peak == pytest.approx(float(max(paths)), rel=1e-11)
+    assert better.evidence == pytest.approx(float(mirrored), rel=1e-11)
+
+
+@pytest.mark.parametrize("n", [1, 7, 50])
+def test_equal_inputs_multiply(n: int) -> None:
+    """In closed form: the mean of the powers of what one input wins each bet."""
+    process = EProcess.above(0.25)
+    for _ in range(n):
+        process.update(0.5)
+
+    assert process.evidence == pytest.approx(sum((1 + f) ** n for f in BETS) / 6, rel=1e-12)
+
+
+def test_villes_inequality_holds_to_the_last_digit() -> None:
+    """Over all 4,096 streams of twelve errors at the limit: the mean evidence is 1, and 1 / alpha is reached that rarely."""
+    limit, n = 0.25, 12
+    mean, reached = 0.0, dict.fromkeys((0.5, 0.2, 0.05), 0.0)
+    for xs in product([0.0, 1.0], repeat=n):
+        chance = limit ** sum(xs) * (1 - limit) ** (n - sum(xs))
+        process = EProcess.above(limit)
+        for x in xs:
+            process.update(x)
+        mean += chance * process.evidence
+        for alpha in reached:
+            reached[alpha] += chance * process.rejected(alpha)
+
+    assert mean == pytest.approx(1.0, rel=1e-12)
+    assert all(0.0 < share <= alpha for alpha, share in reached.items())
 
 
 def test_wealth_of_a_difference_by_hand() -> None:

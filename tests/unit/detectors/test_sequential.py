@@ -6,6 +6,8 @@ import doctest
 import json
 import math
 import random
+from fractions import Fraction
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -57,6 +59,71 @@ def test_the_alarms_are_those_of_the_formula() -> None:
 
     assert len(expected) > 1
     assert feed(EDetector(0.25, 0.01), xs) == expected
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0.0, 0.2)), min_size=1, max_size=40),
+    st.sampled_from([0.125, 0.25, 0.4]),
+)
+def test_alarms_and_evidence_are_those_of_the_formula_through_restarts(stream: list[tuple[float, float]], limit: float) -> None:
+    """With other increments each time; a sum within rounding of 1 may fall on either side and is left out."""
+    detector, found, start = EDetector(limit), [], 0
+    for i, (x, c) in enumerate(stream):
+        detector.update(x, c)
+        since = stream[start : i + 1]
+        exact = slow.shiryaev_roberts([x for x, _ in since], limit, [c for _, c in since])
+        if abs(exact - 1) < Fraction(1, 10**9):
+            return
+        assert detector.drift_detected == (exact >= 1)
+        if exact >= 1:
+            found.append(i)
+            start = i + 1
+            assert detector.peak == pytest.approx(float(exact), rel=1e-12)
+        else:
+            assert detector.evidence == pytest.approx(float(exact), rel=1e-12, abs=1e-300)
+
+    assert found == slow.alarms([x for x, _ in stream], limit, [c for _, c in stream])
+
+
+@given(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 1.0]), st.sampled_from([0.125, 0.25, 0.5]), st.integers(1, 60))
+def test_equal_inputs_sum_to_a_geometric_series(x: float, limit: float, n: int) -> None:
+    """In closed form, up to the alarm."""
+    detector, c = EDetector(limit, 2.0**-20), Fraction(1, 2**20)
+    found = feed(detector, [x] * n)
+    exact = [slow.constant(Fraction(x), Fraction(limit), c, count) for count in range(1, n + 1)]
+    first = next((i for i, evidence in enumerate(exact) if evidence >= 1), None)
+
+    if first is None:
+        assert found == []
+        assert detector.evidence == pytest.approx(float(exact[-1]), rel=1e-12)
+    else:
+        assert found[0] == first
+
+
+def test_without_losses_the_evidence_settles_at_fourteen_increments() -> None:
+    """(1 - f) / f of them for each bet: 49, 19, 9, 4, 1.5 and 0.25, of which the mean is 13.79."""
+    detector = EDetector(0.3, 1e-6)
+    feed(detector, [0.0] * 3_000)
+
+    assert detector.evidence == pytest.approx(1e-6 * (49 + 19 + 9 + 4 + 1.5 + 0.25) / 6, rel=1e-12)
+
+
+@pytest.mark.parametrize("limit", [0.125, 0.25, 0.5])
+def test_the_theorem_holds_to_the_last_digit(limit: float) -> None:
+    """Over all 4,096 streams of twelve errors at the limit: what alarms took out and what is left are the budget, on average."""
+    n, c = 12, 0.05
+    taken = left = alarms = 0.0
+    for xs in product([0.0, 1.0], repeat=n):
+        chance = limit ** sum(xs) * (1 - limit) ** (n - sum(xs))
+        detector = EDetector(limit, c)
+        for x in xs:
+            detector.update(x)
+            taken += chance * detector.peak * detector.drift_detected
+        left += chance * detector.evidence
+        alarms += chance * detector.alarms
+
+    assert taken + left == pytest.approx(n * c, rel=1e-12)
+    assert 0.0 < alarms <= n * c
 
 
 def test_one_input_by_hand() -> None:

@@ -1,0 +1,86 @@
+"""One Alertmanager as its API v2 has it: what it takes, what it refuses, and what fires at a given time."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tests.doubles.stand import Answer, Request, Stand
+
+LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+Labels = frozenset[tuple[str, str]]
+
+
+class Alertmanager(Stand):
+    """A peer. `now` is its clock, for telling which alerts are over; without one it goes by the machine's."""
+
+    def __init__(self, now: float | None = None) -> None:
+        super().__init__()
+        self.now = now
+        self.posts: list[list[dict[str, Any]]] = []
+        self.alerts: dict[Labels, dict[str, Any]] = {}
+
+    @property
+    def events(self) -> list[tuple[str, str]]:
+        """(incident, firing or resolved) of every alert that was taken, in order."""
+        return [(alert["labels"]["incident"], self._state(alert)) for post in self.posts for alert in post]
+
+    @property
+    def firing(self) -> list[str]:
+        """Names of the alerts that fire now."""
+        return sorted(alert["labels"]["alertname"] for alert in self.alerts.values() if self._state(alert) == "firing")
+
+    def violations_of(self, request: Request) -> Sequence[str]:
+        """What the API would answer 400 or 404 to."""
+        if (request.method, request.path.removeprefix("/prefix")) != ("POST", "/api/v2/alerts"):
+            return [f"{request.method} {request.path}"]
+        if request.headers.get("content-type") != "application/json":
+            return ["Content-Type is not application/json"]
+        try:
+            alerts = json.loads(request.content)
+        except ValueError as error:
+            return [f"not JSON: {error}"]
+        if not isinstance(alerts, list) or not alerts:
+            return ["not a list of alerts"]
+        return [violation for alert in alerts for violation in _of_alert(alert)]
+
+    def serve(self, request: Request) -> Answer:
+        """Take the alerts."""
+        alerts = json.loads(request.content)
+        self.posts.append(alerts)
+        for alert in alerts:
+            self.alerts[frozenset(alert["labels"].items())] = alert
+        return Answer(200)
+
+    def _state(self, alert: Mapping[str, Any]) -> str:
+        now = time.time() if self.now is None else self.now
+        return "firing" if seconds(alert["endsAt"]) > now else "resolved"
+
+
+def seconds(text: str) -> float:
+    """RFC 3339 as epoch seconds."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _of_alert(alert: object) -> list[str]:
+    if not isinstance(alert, dict):
+        return ["an alert is not an object"]
+    found = [f"{name} is not documented" for name in set(alert) - {"labels", "annotations", "startsAt", "endsAt", "generatorURL"}]
+    for part in ("labels", "annotations"):
+        pairs = alert.get(part, {})
+        right = isinstance(pairs, dict) and all(LABEL.fullmatch(key) and isinstance(text, str) for key, text in pairs.items())
+        found += [] if right else [f"{part} are not names with texts"]
+    if not alert.get("labels", {}).get("alertname") or "" in alert.get("labels", {}).values():
+        found.append("a label is empty, or alertname is missing")
+    times = [alert.get(name, "") for name in ("startsAt", "endsAt")]
+    if not all(TIME.fullmatch(text) for text in times):
+        found.append(f"not RFC 3339: {times}")
+    elif seconds(times[0]) > seconds(times[1]):
+        found.append("start time must be before end time")
+    return found
