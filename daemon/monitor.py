@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from daemon.contest import Contest
 from daemon.evidence import DriftEvidence
 from daemon.healing import Healing
+from daemon.losses import loss_of
 from daemon.policy import Facts, Verdict, judge
 from daemon.readings import readings
 from daemon.spending import Spending
 from daemon.traffic import Traffic
 from daemon.versions import Version
-from detectors.performance import Loss, RollingPerformance, loss_function
+from detectors.performance import RollingPerformance
 from detectors.reference import Reference, limit_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Monitor:
         self.healings: dict[str, Healing] = {}  # by open incident; while there is one, no reference is learned
         self.evidence = DriftEvidence()
         self.measure = _MEASURES[guardrail.loss]
-        self._loss = _loss_of(guardrail)
+        self._loss = loss_of(guardrail)
         self._spending = Spending(guardrail.false_pages.per_second)
         self._learned = False
 
@@ -160,7 +161,7 @@ class Monitor:
         wanted = self.guardrail.reference
         if not builder.ready(wanted.events, wanted.span) or not self._holds_its_own(version):
             return
-        reference = builder.build(self.age)
+        reference = builder.build(self.age, self.age if self._learned else None)
         version.builder = type(builder)()
         if not self._learned:
             self.age, self._learned = reference.delay, True
@@ -230,10 +231,13 @@ class Monitor:
         breached = {verdict.rule for verdict in verdicts if verdict.version == name and verdict.state == "breach"}
         contest = self.contests.get(name)
         older = None if contest is None else self.versions.get(contest.old)
-        # Just after a full replacement, harm by itself says that the newer version is worse than the older one was.
-        fresh = contest is not None and contest.kind == "replacement" and contest.decision == "undecided"
+        alarm = self.versions[name].alarm
+        # Just after a full replacement, harm says that the newer version is worse than the older one was; not where the older one
+        # had been as bad of late, without an alarm yet.
+        fresh = contest if contest is not None and contest.kind == "replacement" and contest.decision == "undecided" else None
+        worse = fresh is not None and alarm is not None and older is not None and fresh.clearly_over(alarm.mean, older.mean())
         return Facts(
-            worse="version" in breached or ("harm" in breached and fresh),
+            worse="version" in breached or ("harm" in breached and worse),
             harm="harm" in breached,
             older_over_limit=older is not None and older.over_limit(),
         )
@@ -289,8 +293,3 @@ class Monitor:
         self.age, self._learned = state["age"], state["learned"]
         self._spending.restore(state["spending"])
         self.evidence.restore(state["evidence"])
-
-
-def _loss_of(guardrail: Guardrail) -> Loss:
-    costs = guardrail.costs.model_dump() if guardrail.costs is not None else None
-    return loss_function(guardrail.task, guardrail.loss, guardrail.positive, costs, guardrail.loss_bound)

@@ -152,7 +152,7 @@ class Response:
         version = self.monitor.versions.get(name)
         limit = version.harm.limit if version is not None and version.harm is not None else 1.0
         shadow = version is not None and version.traffic.stage == "shadow"
-        return Healing(limit, shadow, name if incident.cause == "new_version" else "")
+        return Healing(limit, shadow, name)
 
     # --- what follows
 
