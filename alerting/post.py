@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -209,7 +210,7 @@ class _TooLong(Exception):
 
 
 async def _send(call: Call, transport: httpx.AsyncBaseTransport | None) -> Answer:
-    trust = True if call.trust is None else call.trust
+    trust = _system_trust() if call.trust is None else call.trust
     async with (
         asyncio.timeout(call.timeout),
         httpx.AsyncClient(transport=transport, timeout=call.timeout, verify=trust) as client,
@@ -223,6 +224,12 @@ async def _send(call: Call, transport: httpx.AsyncBaseTransport | None) -> Answe
         finally:
             await response.aclose()
     return Answer(response.status_code, text, response.headers.get("Retry-After"))
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    # Once: to read all certificates takes longer than most requests do.
+    return httpx.create_ssl_context()
 
 
 async def _text(response: httpx.Response, limit: int) -> str:

@@ -77,6 +77,10 @@ class Contest:
             return trial.limit
         return 0.0 if trial is None else min(1.0, trial.old.mean + self.tolerance)
 
+    def clearly_over(self, mean: float, older: float) -> bool:
+        """Whether a mean loss of the newer version is over what the older one had: in all its labels, and of late (`older`)."""
+        return mean > max(self.bound, older + self.tolerance)
+
     @property
     def labels(self) -> int:
         """Labels of the newer version since the onset; they go on counting when the test has decided."""

@@ -28,7 +28,7 @@ class Healing:
     Args:
         limit: the mean loss under which there is no harm.
         shadow: whether it is a shadow's incident; else only live and canary predictions count.
-        scope: the version that does the harm; while it serves, the others' losses say nothing. Empty: all of them do harm.
+        scope: the version that does the harm; while it serves, the others' losses say nothing about it. Empty: all count.
         segment: where the harm is; None: everywhere.
     """
 

@@ -61,7 +61,7 @@ class Learning:
         wanted = self.guardrail.reference
         if not builder.ready(wanted.events, wanted.span) or not holds:
             return
-        reference = builder.build(self.age)
+        reference = builder.build(self.age, self.age if self._learned else None)
         version.builder = ReferenceBuilder()
         if not self._learned:
             self.age, self._learned = reference.delay, True

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from daemon.evidence import Evidence
 from daemon.healing import Healing
 from daemon.learning import Learning
+from daemon.losses import loss_of
 from daemon.policy import Standing
 from daemon.rules.base import listening
 from daemon.rules.table import rules_of
@@ -23,7 +24,7 @@ from daemon.spending import Spending
 from daemon.succession import Succession
 from daemon.traffic import Traffic
 from daemon.versions import Version
-from detectors.performance import Loss, RollingPerformance, loss_function
+from detectors.performance import RollingPerformance
 from detectors.segments import SegmentNames, SegmentWatch, segments_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Monitor:
         self.segment_names = SegmentNames()
         self._profile = profile
         self._learning = Learning(guardrail)
-        self._loss = _loss_of(guardrail)
+        self._loss = loss_of(guardrail)
         self._spending = Spending(guardrail.false_pages.per_second)
         self.succession = Succession(guardrail, self._spending, self.versions)
         rules = self.rules.values()
@@ -231,6 +232,8 @@ class Monitor:
     def _standing(self, version: Version, now: float) -> Standing:
         contest = self.contests.get(version.name)
         older = None if contest is None else self.versions.get(contest.old)
+        fresh = contest is not None and contest.kind == "replacement" and contest.decision == "undecided"
+        alarm = version.alarm
         return Standing(
             name=version.name,
             first_seen=version.traffic.first_seen,
@@ -238,7 +241,11 @@ class Monitor:
             older=None if older is None else older.name,
             older_over_limit=older is not None and older.over_limit(),
             older_serves=older is not None and older.traffic.serves(now, STAGE_LEFT_AFTER),
-            fresh=contest is not None and contest.kind == "replacement" and contest.decision == "undecided",
+            fresh=fresh,
+            clearly_over=contest is not None
+            and alarm is not None
+            and older is not None
+            and contest.clearly_over(alarm.mean, older.mean()),
         )
 
     def serving(self, now: float) -> set[str]:
@@ -289,8 +296,3 @@ class Monitor:
         for name, saved in state["rules"].items():
             if name in self.rules:
                 self.rules[name].restore(saved)
-
-
-def _loss_of(guardrail: Guardrail) -> Loss:
-    costs = guardrail.costs.model_dump() if guardrail.costs is not None else None
-    return loss_function(guardrail.task, guardrail.loss, guardrail.positive, costs, guardrail.loss_bound)

@@ -132,6 +132,7 @@ class Standing:
     older_over_limit: bool = False
     older_serves: bool = False
     fresh: bool = False  # it replaced the older one, and the comparison has not ended
+    clearly_over: bool = False  # its losses since the alarm's onset are over what the older one had, of late too
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +224,9 @@ def _facts(
     # Just after a full replacement, harm by itself says that the newer version is worse than the older one was. Whether the labels
     # turned round at that moment cannot be told: the older version, which would show it, predicts no more.
     others = {standing.older} if standing.older is not None and standing.older_serves else set()
+    segment_only = all(verdict.segment is not None for verdict in harmful)
     return Facts(
-        worse="version" in rules or ("harm" in rules and standing.fresh),
+        worse="version" in rules or ("harm" in rules and standing.fresh and (standing.clearly_over or segment_only)),
         harm="harm" in rules,
         older_over_limit=standing.older_over_limit,
         mirrored=standing.name in flipped and others <= flipped and not standing.fresh,

@@ -132,7 +132,6 @@ class Response:
         before = case.incident
         if supersedes(diagnosis.cause.name, before.cause) and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, diagnosis.cause.name, diagnosis.reason, now)
-            case.healing = None if case.healing is None else self._healing(case.incident)
             self._keep(case)
         case.incident = incidents.raise_severity(case.incident, diagnosis.severity, now)
         if case.incident.severity != before.severity:
@@ -190,7 +189,7 @@ class Response:
             known = {reading.segment: reading.limit for reading in version.segments.readings()}
             limit = known.get(incident.segment) or limit
         shadow = version is not None and version.traffic.stage == "shadow"
-        return Healing(limit, shadow, name if incident.cause == "new_version" else "", incident.segment)
+        return Healing(limit, shadow, name, incident.segment)
 
     # --- what follows
 

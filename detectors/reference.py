@@ -170,18 +170,20 @@ class ReferenceBuilder:
         """Whether `events` losses are in that cover `span` seconds at least."""
         return self.n >= min(max(events, 1), LARGEST) and self.until - self.since >= span
 
-    def build(self, expected_within: float | None = None) -> Reference:
+    def build(self, expected_within: float | None = None, age: float | None = None) -> Reference:
         """The reference so far.
 
         Args:
             expected_within: The most that the age h may be, in seconds.
+            age: The age h itself, where it is settled. Then all labels that are there by it count: leaving out the slowest once
+                more would set another bar than what is tested is held to.
 
         Raises:
             ValueError: If no loss was added yet.
         """
         if self.n == 0:
             raise ValueError("a reference needs at least one labelled prediction")
-        delay = sorted(self._delays)[math.ceil(_DELAY_QUANTILE * self.n) - 1]
+        delay = sorted(self._delays)[math.ceil(_DELAY_QUANTILE * self.n) - 1] if age is None else age
         if expected_within is not None:
             delay = min(delay, expected_within)
         # A cap below every delay leaves nothing to learn from: then all that there is.

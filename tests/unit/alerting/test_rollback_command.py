@@ -27,8 +27,23 @@ def test_the_body_is_the_contract() -> None:
 
 
 def test_commands_round_trip_through_json() -> None:
-    """The body of an intent is the command."""
-    assert from_record(json.loads(json.dumps(to_record(a_command())))) == a_command()
+    """The body of an intent is the command, with what the guardrail file told its executor."""
+    command = a_command(args={"name": "loan", "nested": {"n": [1, None, True]}})
+
+    assert from_record(json.loads(json.dumps(to_record(command)))) == command
+
+
+def test_a_command_of_an_older_release_is_read() -> None:
+    """It had no args."""
+    record = to_record(a_command())
+    del record["args"]
+
+    assert from_record(record) == a_command()
+
+
+def test_args_are_not_on_the_topic() -> None:
+    """They are the executor's; the record is a contract with others."""
+    assert a_command(args={"name": "loan"}).body() == a_command().body()
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,16 @@ def test_only_labels_that_came_in_time_are_in_the_mean() -> None:
     assert builder.build(expected_within=1.0).n == 100  # no label is that fast: then all that there is
 
 
+def test_at_a_settled_age_every_label_that_is_tested_is_learned_from() -> None:
+    """Else a second version would be held to its fast labels only."""
+    losses, delays = [0.0] * 80 + [1.0] * 20, [1.0] * 80 + [50.0] * 20
+    first, later = learn(losses, delays).build(60.0), learn(losses, delays).build(60.0, age=60.0)
+
+    assert (later.n, later.mean, later.delay) == (100, 0.2, 60.0)
+    assert learn(losses, delays).build(30.0).mean == 0.0
+    assert first.delay == 50.0
+
+
 def test_its_memory_is_bounded() -> None:
     """Labels beyond the largest reference are passed over, and it is ready however many were asked for."""
     builder = ReferenceBuilder()
