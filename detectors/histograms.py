@@ -96,12 +96,8 @@ class Histograms:
             higher = np.count_nonzero(values > self._edges[:, cell, None], axis=1)  # NaN is not, in any comparison
             counts[:, cell] = above - higher
             above = higher
-        # What is over the last edge; the edges that pad shorter columns are infinite, so that nothing was over those.
+        # Of columns with fewer edges nothing is left here: infinity pads them, and what was over their last edge was counted there.
         counts[:, self._edges.shape[1]] = above
-        self._repair(counts)
-
-    def _repair(self, counts: Counts) -> None:
-        """Nothing is to be repaired: values over the last edge of a short column were counted at its first padded edge."""
 
     def of(self, counts: Counts, line: int) -> list[int]:
         """The counts of a column, as long as the profile's."""
