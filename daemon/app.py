@@ -19,6 +19,7 @@ import structlog
 
 from alerting.carrier import Carrier
 from alerting.dispatch import Dispatcher
+from alerting.keeper import Keeper, firing
 from alerting.ledger import Ledger
 from alerting.rollbacks import Tools
 from alerting.routes import build_executors, build_routes
@@ -79,8 +80,10 @@ class App:
         self.lease = Lease(kafka.session_timeout, time.monotonic)
         self.reader = TopicReader(kafka)
         self.writers = Writer(lambda: Sink(kafka)), Writer(lambda: Sink(kafka))
+        notifiers = build_routes(settings.routes)
+        self.keeper = Keeper(notifiers, self._acts)
         carrier = Carrier(
-            build_routes(settings.routes),
+            notifiers,
             build_executors(
                 settings.executors, Tools(command_log=CommandTopic(topics.commands, self.writers[0], self.reader.read_to_end))
             ),
@@ -115,6 +118,11 @@ class App:
         log.info("stopped")
         return OK
 
+    def _acts(self) -> bool:
+        """Whether this daemon owns a task and may act for it; for any thread."""
+        task = self.loop.task
+        return task is not None and self.lease.holds(task.generation)
+
     def stop(self) -> None:
         """Tell it to stop after this turn; from any thread."""
         self._stop.set()
@@ -125,6 +133,8 @@ class App:
         for writer in self.writers:
             stack.callback(writer.close)
         stack.callback(self.dispatcher.close, STOP_WITHIN)
+        self.keeper.start()
+        stack.callback(self.keeper.close, STOP_WITHIN)
         views = LiveViews(self.ledger, self.reporter, self.loop, lambda: self._turned, self.settings.watchdog_after)
         endpoints = Endpoints(views, self.telemetry.registry, self.settings.http.host, self.settings.http.port)
         endpoints.start()
@@ -181,6 +191,7 @@ class App:
             store.close()
             return None
         log.info("journal_read", new=new)
+        self.keeper.resume(firing(self.ledger.live(), time.time()))
         in_force, refused = adopt(store, self.guardrails)
         for sentence in refused:
             log.error("guardrail_refused", message=sentence)

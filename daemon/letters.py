@@ -65,6 +65,7 @@ class Letters:
 
     def roll_back(self, incident: Incident, executor: str, target: str, key: str, context: Context) -> None:
         """Order a rollback of the incident's version."""
+        settings = self._guardrail.respond.rollback
         command = RollbackCommand(
             model=incident.model,
             blamed=incident.version or "",
@@ -75,6 +76,7 @@ class Letters:
             guardrail_version=self._guardrail.version,
             guardrail_digest=self._guardrail.short_digest,
             at=context.now,
+            args=settings.args if settings is not None else {},
         )
         self._intend("rollback", key, executor, command_record(command), incident.id, context)
 

@@ -25,12 +25,13 @@ def start() -> LocalBroker:
     python = _environment()
     directory = Path(tempfile.mkdtemp(prefix="watchkeeper-mlflow-"))
     port = free_port()
+    store = f"sqlite:///{directory / 'store.db'}"
+    # What `mlflow server` starts, without `mlflow server` itself: a kill of that one leaves a dozen processes behind.
     command = [
-        # It says hello to its makers at every start, unless told not to.
-        *("env", "MLFLOW_DISABLE_TELEMETRY=true", "DO_NOT_TRACK=true"),
-        *(str(python), "-m", "mlflow", "server"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{directory / 'store.db'}", "--no-serve-artifacts"),
+        *("env", "MLFLOW_DISABLE_TELEMETRY=true", "DO_NOT_TRACK=true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"),
+        *(f"_MLFLOW_SERVER_FILE_STORE={store}", f"_MLFLOW_SERVER_REGISTRY_STORE={store}"),
+        f"_MLFLOW_SERVER_ARTIFACT_ROOT={directory / 'artifacts'}",
+        *(str(python), "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "mlflow.server.fastapi_app:app"),
     ]
     server = LocalBroker(f"MLflow {MLFLOW_VERSION}", command, port, directory)
     server.start()
