@@ -1,7 +1,7 @@
 """What is measured on the inputs of one model as they arrive: what is wrong with them, what is missing, what moved.
 
-One detector a version that serves holds its inputs against a profile; ADWIN beside it, over all versions, says within some tens of
-predictions which numbers moved. None of this is an alarm about harm: it explains one, or opens a ticket.
+One detector a version that serves holds its inputs against a profile; ADWIN beside it, over all versions, says within some tens
+of predictions which numbers moved. None of this is an alarm about harm: it explains one, or opens a ticket.
 """
 
 from __future__ import annotations

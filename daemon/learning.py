@@ -1,4 +1,4 @@
-"""What is normal for the versions of a model: learned once, from mature labels of quiet times; it falls by itself and rises by a person.
+"""What is normal for the versions of a model: learned once, from mature labels of quiet times; only a person lets it rise.
 
 A reference that followed the stream would forgive every slow harm. So a version learns once, while no incident is open. Later a
 long quiet stretch may show that the version has become better; then its limit falls. Each such look spends half of what is left

@@ -126,7 +126,7 @@ class Monitor:
 
     def outcome(self, event: Outcome) -> bool:
         """Take a product metric in; True when a verdict may have changed for it."""
-        return any([rule.outcome(event) for rule in self._taking_outcomes])
+        return sum(rule.outcome(event) for rule in self._taking_outcomes) > 0  # every rule must see it
 
     def _meet(self, name: str, at: float) -> Version:
         if len(self.versions) >= VERSIONS:
@@ -181,7 +181,7 @@ class Monitor:
             version.recent.add(loss)
             version.performance.update(waiting.prediction, waiting.score, joined.label, loss)
             version.remember(joined.id, loss, waiting.ts)
-        changed = any([rule.mature(joined, loss) for rule in self._maturing])
+        changed = sum(rule.mature(joined, loss) for rule in self._maturing) > 0  # every rule must see it
         self._learning.take(version, loss, joined, not self.troubles, self.succession.holds(version))
         if loss is None or not version.well_covered(self.guardrail.labels.minimum_coverage):
             return changed

@@ -1,8 +1,8 @@
 """The policy: from the verdicts of all rules to what is wrong, and what that leads to. Pure functions and one literal table.
 
 Breaches of one model with one cause belong together. What a version does to its losses comes first: other breaches that began
-about when the harm did explain it, and go with it. The rest stands for itself. Which cause a group has is one table, most specific
-first; the first row that holds wins.
+about when the harm did explain it, and go with it. The rest stands for itself. Which cause a group has is one table, most
+specific first; the first row that holds wins.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def cause_of(facts: Facts) -> Cause | None:
 def supersedes(cause: str, known: str) -> bool:
     """Whether an open incident changes its cause for another one.
 
-    For a more specific one, as evidence comes in. A fault of labels or inputs stays one when its evidence fades before the harm does;
-    only whether it is the version or the world may be judged anew.
+    For a more specific one, as evidence comes in. A fault of labels or inputs stays one when its evidence fades before the harm
+    does; only whether it is the version or the world may be judged anew.
     """
     names = [row.name for row in CAUSES]
     return names.index(cause) < names.index(known) or (known, cause) == ("new_version", "concept")
@@ -221,8 +221,8 @@ def _facts(
     rules = {verdict.rule for verdict in harmful}
     broken = [verdict for verdict in reasons if verdict.rule in {"records", "completeness"}]
     flipped = {verdict.version for verdict in breaches if verdict.reason == "flipped"}
-    # Just after a full replacement, harm by itself says that the newer version is worse than the older one was. Whether the labels
-    # turned round at that moment cannot be told: the older version, which would show it, predicts no more.
+    # Just after a full replacement, harm by itself says that the newer version is worse than the older one was. Whether the
+    # labels turned round at that moment cannot be told: the older version, which would show it, predicts no more.
     others = {standing.older} if standing.older is not None and standing.older_serves else set()
     segment_only = all(verdict.segment is not None for verdict in harmful)
     return Facts(
@@ -262,8 +262,8 @@ def _facts_alone(verdict: Verdict) -> Facts:
 def cleared(scopes: Collection[tuple[str, str, str]], verdicts: Sequence[Verdict], serving: Collection[str]) -> bool:
     """Whether the rules that opened an incident have found that it is over.
 
-    Each scope must be `ok` now. A version that serves no more cannot become so: then the rule must be `ok` for all that serve, and
-    for one at least.
+    Each scope must be `ok` now. A version that serves no more cannot become so: then the rule must be `ok` for all that serve,
+    and for one at least.
     """
     now = {verdict.scope: verdict for verdict in verdicts}
     for scope in scopes:

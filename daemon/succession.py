@@ -1,7 +1,7 @@
 """Which version follows which: those known to be good, and the newer ones set against them.
 
-A newer version is challenged by the last one known to be good when it appears, and is held to the same limit until it has a reference
-of its own. It is known to be good itself once it has one, serves live, and nothing speaks against it.
+A newer version is challenged by the last one known to be good when it appears, and is held to the same limit until it has a
+reference of its own. It is known to be good itself once it has one, serves live, and nothing speaks against it.
 """
 
 from __future__ import annotations

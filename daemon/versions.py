@@ -241,9 +241,7 @@ class Version:
         }
 
     @classmethod
-    def from_state(
-        cls, name: str, state: Mapping[str, Any], performance: RollingPerformance, segments: SegmentWatch
-    ) -> Version:
+    def from_state(cls, name: str, state: Mapping[str, Any], performance: RollingPerformance, segments: SegmentWatch) -> Version:
         """Rebuild what `to_state` described; its segments come rebuilt."""
         version = cls(name, Traffic.from_state(state["traffic"]), performance, segments)
         version.builder = ReferenceBuilder.from_state(state["builder"])

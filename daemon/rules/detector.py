@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.rules.base import Model, Rule
-from daemon.rules.verdict import Severity, Verdict
+from daemon.rules.verdict import Reason, Severity, Verdict
 from detectors.registry import Watch, make
 
 if TYPE_CHECKING:
@@ -50,12 +50,18 @@ def judge(r: DetectorReading) -> Verdict:
         version="",
         segment=None,
         state="breach" if moved else "ok" if r.taken else "unknown",
-        reason=("loss_moved" if r.watched == "loss" else "moved") if moved else "within_limit" if r.taken else "learning_reference",
+        reason=_reason(r, moved),
         text=text if r.taken else f"{r.kind} has seen no value of {r.watched} yet",
         severity=r.severity,
         evidence=1.0 if moved else 0.0,
         onset=r.changed_at if moved else None,
     )
+
+
+def _reason(r: DetectorReading, moved: bool) -> Reason:
+    if moved:
+        return "loss_moved" if r.watched == "loss" else "moved"
+    return "within_limit" if r.taken else "learning_reference"
 
 
 class DetectorWatch(Rule):

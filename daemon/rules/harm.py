@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.rules.base import Rule
 from daemon.rules.verdict import Reason, Severity, State, Verdict, gone, share
-from detectors.segment import LEAST
+from detectors.standard import LEAST
 
 if TYPE_CHECKING:
     from daemon.versions import Version

@@ -85,9 +85,7 @@ def _list(r: InputReading, found: Sequence[ColumnFinding]) -> str:
     return f"version {r.version}: {', '.join(named)}{more}; {share(found[0].expected)} is usual"
 
 
-def _breach(
-    rule: str, r: InputReading, reason: Reason, text: str, found: Sequence[ColumnFinding], severity: Severity
-) -> Verdict:
+def _breach(rule: str, r: InputReading, reason: Reason, text: str, found: Sequence[ColumnFinding], severity: Severity) -> Verdict:
     return Verdict(
         rule=rule,
         version=r.version,

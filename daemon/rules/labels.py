@@ -1,8 +1,8 @@
 """The rule `labels`: do they come, in time, and are they the right way round?
 
-Two scopes. Of the model as a whole: whether labels have stopped, are too few or come late; then nothing can be judged, and that is
-said. Of each version: whether its labels are turned round, seen from a ranking that is near the mirror of what it was, while features
-and scores stay where they were.
+Two scopes. Of the model as a whole: whether labels have stopped, are too few or come late; then nothing can be judged, and that
+is said. Of each version: whether its labels are turned round, seen from a ranking that is near the mirror of what it was, while
+features and scores stay where they were.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rules of kind `outcome`: a product metric against what it was.
 
 The same e-detector as for losses, on values brought to 0..1 by the rule's own bounds and turned so that more is worse. The
-reference is the model's own first outcomes; users' behaviour has no other truth. The budget is the rule's own: a false alarm of it
-costs as much as one of `harm`, and is not part of that bound.
+reference is the model's own first outcomes; users' behaviour has no other truth. The budget is the rule's own: a false alarm of
+it costs as much as one of `harm`, and is not part of that bound.
 """
 
 from __future__ import annotations

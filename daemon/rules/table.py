@@ -1,5 +1,6 @@
-"""The table of rules. A new rule is a file beside this one and a line here, and its default severity in `DEFAULT_RULES`, which is what
-a guardrail file may name. The monitor, the metrics and the contract suite (tests/contract/test_rules.py) read it from this table.
+"""The table of rules. A new rule is a file beside this one and a line here, and its default severity in `DEFAULT_RULES`, which
+is what a guardrail file may name. The monitor, the metrics and the contract suite (tests/contract/test_rules.py) read it from
+this table.
 """
 
 from __future__ import annotations
