@@ -36,7 +36,7 @@ def adopt(store: Store, loaded: Mapping[str, Guardrail]) -> tuple[dict[str, Guar
     for model, guardrail in loaded.items():
         key = b"g\0" + model.encode()
         saved = store.get(key)
-        before = None if saved is None else _remembered(model, saved)
+        before = None if saved is None else _remembered(guardrail, saved)
         why = None if before is None else _objection(before, guardrail)
         if before is not None and why is not None:
             chosen[model] = before
@@ -73,12 +73,12 @@ def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors:
         )
 
 
-def _remembered(model: str, content: bytes) -> Guardrail | None:
+def _remembered(now: Guardrail, content: bytes) -> Guardrail | None:
     """Load what was accepted; None when this release cannot: then the file that it can read is taken."""
     try:
-        return _read(content)
+        return _read(content, now)
     except WatchkeeperError as error:
-        log.warning("remembered_guardrail_unreadable", model=model, message=str(error))
+        log.warning("remembered_guardrail_unreadable", model=now.model, message=str(error))
         return None
 
 
@@ -86,16 +86,17 @@ def _content(guardrail: Guardrail) -> bytes | None:
     """Give the file as it was loaded; None when it has changed or gone since: a standby may wait for days to take over."""
     try:
         content = b"" if guardrail.path is None else guardrail.path.read_bytes()
-        return content if _read(content).digest == guardrail.digest else None
+        return content if _read(content, guardrail).digest == guardrail.digest else None
     except (OSError, WatchkeeperError):
         return None
 
 
-def _read(content: bytes) -> Guardrail:
+def _read(content: bytes, beside: Guardrail) -> Guardrail:
+    """Load a file from its content; its profile is looked for where the file of today is."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "accepted.yaml"
         path.write_bytes(content)
-        return load(path)
+        return load(path, None if beside.path is None else beside.path.parent)
 
 
 def _objection(before: Guardrail, now: Guardrail) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from detectors.drift import FeatureChange, FeatureDrift
 from detectors.inputs import InputReport, InputWatch
-from detectors.profile import Profile
+from detectors.profile import output_of
 from detectors.quality import Declared
 
 if TYPE_CHECKING:
@@ -34,14 +34,12 @@ class Evidence:
     """Shows predictions to the detectors of inputs, and remembers what they found.
 
     Args:
-        guardrail: declares features.
-        profile: what the inputs of a first version are held against, where there is one beforehand.
+        guardrail: declares features, and names a profile for the first version.
     """
 
-    def __init__(self, guardrail: Guardrail, profile: Profile | None = None) -> None:
+    def __init__(self, guardrail: Guardrail) -> None:
         self.restarted = 0  # times that the detectors started over, because another River had written their state
         self._guardrail = guardrail
-        self._profile = profile
         self._declared = {
             name: Declared(
                 feature.type,
@@ -74,12 +72,13 @@ class Evidence:
             return
         self._drift.update(event.features, event.score, event.ts)
         watch = self._watches.get(event.version) or self._begin(event.version, older)
-        watch.update(event.features, self._output(event), event.ts, event.at, learn=learn)
+        said = output_of(self._guardrail.task, self._guardrail.positive, event.prediction, event.score, event.scores)
+        watch.update(event.features, said, event.ts, event.at, learn=learn)
 
     def _begin(self, version: str, older: str | None) -> InputWatch:
         watch = self._watches[version] = self._watch()
         before = self._watches.get(older or "")
-        profile = self._profile if before is None else before.profile
+        profile = self._guardrail.profile if before is None else before.profile
         if profile is not None:
             watch.inherit(profile)
         return watch
@@ -93,17 +92,6 @@ class Evidence:
             reference.span,
             window=reference.span,
         )
-
-    def _output(self, event: Prediction) -> float | str | None:
-        """What the model says: its score, the number that a regression predicts, or the class."""
-        if event.score is not None:
-            return event.score
-        if self._guardrail.task == "regression":
-            try:
-                return float(event.prediction)
-            except ValueError:
-                return None
-        return event.prediction
 
     def forget(self, version: str) -> None:
         """Drop a version."""

@@ -40,6 +40,7 @@ from daemon.guardrail_parts import (
 )
 from daemon.schema import Name, Names, Section, Text, Tolerance, day, default, findings, text, tolerance, tuple_of_list, wrong
 from daemon.yaml_lines import Document, Location, Node, read
+from detectors.profile import Profile, ProfileError, load_profile
 
 #: Lists whose items are names: once each.
 _UNIQUE: Final[tuple[Location, ...]] = (
@@ -102,6 +103,7 @@ class Guardrail(Section):
     respond: Respond = default({}, "Who hears of an incident, and what is done about it.")
 
     _path: Path | None = PrivateAttr(None)
+    _profile: Profile | None = PrivateAttr(None)
 
     @field_validator("positive")
     @classmethod
@@ -159,6 +161,11 @@ class Guardrail(Section):
         """The file it was loaded from."""
         return self._path
 
+    @property
+    def profile(self) -> Profile | None:
+        """What `reference.profile` names; None where it names nothing, or nothing is there (see `notices`)."""
+        return self._profile
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (64 hex digits) of the canonical JSON of what the file says.
@@ -201,8 +208,12 @@ class Guardrail(Section):
 # --- files ----------------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path | str) -> Guardrail:
-    """The guardrail in a file.
+def load(path: Path | str, base: Path | None = None) -> Guardrail:
+    """The guardrail in a file, with the profile that it names.
+
+    Args:
+        path: of the file.
+        base: the directory that a relative `reference.profile` begins at; default: the file's own.
 
     Raises:
         InvalidGuardrails: with every problem of the file, each at its line and column.
@@ -217,9 +228,20 @@ def load(path: Path | str) -> Guardrail:
         guardrail = Guardrail.model_validate(document.root.plain(), context={"path": Path(path)})
     except ValidationError as error:
         found += [finding.problem(document) for finding in findings(error)]
+    if guardrail is not None:
+        try:
+            guardrail._profile = _profile(guardrail, base or Path(path).parent)  # noqa: SLF001  # this is its loader
+        except ProfileError as error:
+            found.append(document.problem(("reference", "profile"), str(error)))
     if guardrail is None or found:
         raise InvalidGuardrails(found)
     return guardrail
+
+
+def _profile(guardrail: Guardrail, base: Path) -> Profile | None:
+    """The profile that the file names; None when it is not there: `profile` reads the guardrail file before it can make one."""
+    name = guardrail.reference.profile
+    return load_profile(base / name) if name is not None and (base / name).exists() else None
 
 
 def load_directory(path: Path | str) -> dict[str, Guardrail]:
@@ -284,16 +306,19 @@ def _name_of_rule(document: Document, index: int) -> str:
     return _as_said(document.find(("rules", index, "name"))) if rule in {"outcome", "detector"} else rule
 
 
-# --- what is not there yet ------------------------------------------------------------------------------------------------
+# --- what has no effect ---------------------------------------------------------------------------------------------------
 
-#: What a file may ask for and this version does not judge yet. Nothing else of the schema is accepted without effect.
+#: What a file may ask for and this version does not do yet. Nothing else of the schema is accepted without effect.
 NOT_YET: Final[Mapping[str, str]] = {
     "respond.rollback.approval": "approval: manual only announces a rollback yet: a person has to carry it out",
 }
 
 
 def notices(guardrail: Guardrail) -> list[str]:
-    """One sentence for each thing that the file asks for and this version accepts, but does not judge yet."""
-    rollback = guardrail.respond.rollback
+    """One sentence for each thing that the file asks for and that has no effect now."""
+    rollback, profile = guardrail.respond.rollback, guardrail.reference.profile
     asked = {"respond.rollback.approval": rollback is not None and rollback.approval == "manual"}
-    return [sentence for key, sentence in NOT_YET.items() if asked[key]]
+    found = [sentence for key, sentence in NOT_YET.items() if asked[key]]
+    if profile is not None and guardrail.profile is None:
+        found.append(f"reference.profile: there is no file {profile}: the reference is learned from live traffic until there is")
+    return found

@@ -36,6 +36,17 @@ class Learning:
         self.age = guardrail.labels.expected_within  # the age h at which labels are looked at
         self._learned = False
 
+    def begin(self, version: Version) -> None:
+        """Hold a version that follows none to the profile that the guardrail file names, if that has losses."""
+        profile, labels = self.guardrail.profile, self.guardrail.labels
+        reference = None if profile is None else profile.reference(self.age, labels.minimum_coverage)
+        if profile is None or reference is None:
+            return
+        if profile.timed and not self._learned:
+            self.age, self._learned = reference.delay, True
+            version.segments.settle_age(self.age)
+        version.inherit(reference, self.limit(reference))
+
     def take(self, version: Version, loss: float | None, joined: Joined, quiet: bool, holds: bool) -> None:
         """Take a prediction at age h.
 

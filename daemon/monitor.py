@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from daemon.events import Label, Outcome, Prediction
     from daemon.guardrails import Guardrail
     from daemon.join import Join, Joined
-    from detectors.profile import Profile
 
 #: Versions kept; those not seen for the longest time are forgotten first.
 VERSIONS: Final = 50
@@ -58,20 +57,18 @@ class Monitor:
     Args:
         guardrail: what the model is held to.
         join: where its predictions wait for their labels.
-        profile: what its inputs look like when all is well, where there is one beforehand.
     """
 
-    def __init__(self, guardrail: Guardrail, join: Join, profile: Profile | None = None) -> None:
+    def __init__(self, guardrail: Guardrail, join: Join) -> None:
         self.guardrail = guardrail
         self.join = join
         self.versions: dict[str, Version] = {}
         self.healings: dict[str, Healing] = {}  # by open incident about losses
         self.troubles: set[str] = set()  # open incidents while which nothing is learned
-        self.evidence = Evidence(guardrail, profile)
+        self.evidence = Evidence(guardrail)
         self.measure = _MEASURES[guardrail.loss]
         self.rules = rules_of(guardrail, self)
         self.segment_names = SegmentNames()
-        self._profile = profile
         self._learning = Learning(guardrail)
         self._loss = loss_of(guardrail)
         self._spending = Spending(guardrail.false_pages.per_second)
@@ -138,6 +135,8 @@ class Monitor:
         if self.guardrail.limit is not None:
             version.set_limit(self.guardrail.limit)
         self.succession.challenge(version)
+        if version.inherited is None:
+            self._learning.begin(version)
         return version
 
     def _segments(self) -> SegmentWatch:
@@ -212,7 +211,13 @@ class Monitor:
         if waiting.segments:
             changed = (
                 version.segments.add(
-                    waiting.segments, loss, joined.delay, waiting.ts, waiting.at, self._spending.segments, not self.troubles
+                    waiting.segments,
+                    loss,
+                    joined.delay,
+                    waiting.ts,
+                    waiting.at,
+                    self._spending.segments(version.name, waiting.at),
+                    not self.troubles,
                 )
                 or changed
             )

@@ -8,6 +8,7 @@ calls nothing and nobody: what it decides is carried out elsewhere, after it was
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
@@ -49,6 +50,7 @@ class Response:
         self._letters = Letters(guardrail, routes)
         self._rollbacks = RollbackWatch(guardrail, monitor, self._letters, recorded)
         self._ordinals: dict[str, int] = {}
+        self._reminded = 0  # version of the guardrail file whose review was asked for
         self._terms = Terms(
             version=guardrail.version,
             digest=guardrail.short_digest,
@@ -59,6 +61,16 @@ class Response:
         )
 
     # --- the step
+
+    def remind(self, context: Context) -> list[Intent]:
+        """Open a ticket, once for each version of the guardrail file, when the day is past by which it was to be reviewed."""
+        due = self.guardrail.review_by
+        if due is None or self._reminded == self.guardrail.version or context.now < _end_of(due):
+            return []
+        self._reminded = self.guardrail.version
+        if self.guardrail.mode == "enforce":
+            self._letters.remind(f"the guardrail file of {self.guardrail.model} was to be reviewed by {due}", context)
+        return self._letters.take()
 
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
@@ -137,6 +149,9 @@ class Response:
         if case.incident.severity != before.severity:
             if case.incident.severity == "page":
                 self.last_page = now
+            if case.healing is not None:  # a shadow's harm that users get now is over when users' losses show it
+                case.healing = self._healing(case.incident)
+                self._keep(case)
             self._rollbacks.consider(case, context)
             self._letters.tell(case, "trigger", context)
         elif case.incident.cause != before.cause:
@@ -257,6 +272,7 @@ class Response:
             "ordinals": self._ordinals,
             "sent": self._rollbacks.sent,
             "last_page": self.last_page,
+            "reminded": self._reminded,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -266,4 +282,9 @@ class Response:
             self.cases[case.incident.id] = case
             self._keep(case)
         self._ordinals, self._rollbacks.sent = dict(state["ordinals"]), list(state["sent"])
-        self.last_page = state["last_page"]
+        self.last_page, self._reminded = state["last_page"], state["reminded"]
+
+
+def _end_of(day: date) -> float:
+    """The first moment after a day in UTC, epoch seconds."""
+    return datetime.combine(day, time.max, tzinfo=UTC).timestamp()

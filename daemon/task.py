@@ -99,7 +99,7 @@ class Watched:
         if not busy and number % IDLE_TICKS:
             return []
         self.active = False
-        return self.step(context)
+        return [*self.response.remind(context), *self.step(context)]
 
     def _spend(self, now: float) -> None:
         """Book the time since the last judgement on the states that it found."""
