@@ -128,7 +128,7 @@ class Monitor:
     def _meet(self, name: str, at: float) -> Version:
         if len(self.versions) >= VERSIONS:
             oldest = min(self.versions.values(), key=lambda version: version.traffic.last_seen)
-            self._forget(oldest.name)
+            self.forget(oldest.name)
         version = self.versions[name] = Version(
             name, Traffic(at), RollingPerformance(self.guardrail.task, self.guardrail.positive), self._segments()
         )
@@ -147,7 +147,8 @@ class Monitor:
             watch.settle_age(self.age)
         return watch
 
-    def _forget(self, name: str) -> None:
+    def forget(self, name: str) -> None:
+        """Drop all that is known of a version."""
         del self.versions[name]
         self.evidence.forget(name)
         self.succession.forget(name)

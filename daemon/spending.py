@@ -37,7 +37,7 @@ class Spending:
         return increment(self._budget.harm(), 1.0, at - last)
 
     def segments(self, version: str, at: float) -> float:
-        """Give the false pages a second that all segments of one version may cost: the versions tested of late share the weight."""
+        """Give the false pages a second that the segments of a version may cost: those tested of late share the weight."""
         self._tested[version] = max(at, self._tested.get(version, at))
         if min(self._tested.values()) < at - AT_WORK:
             self._tested = {name: last for name, last in self._tested.items() if last >= at - AT_WORK}

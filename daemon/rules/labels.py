@@ -196,7 +196,7 @@ class Labels(Rule):
         settings = guardrail.labels
         self._watch = LabelWatch(settings.expected_within, settings.minimum_coverage, guardrail.false_pages.per_second)
         self._rankings: dict[str, _Ranking] = {}
-        self._learned = False
+        self._learned = ""  # what is usual was learned from: a reference of its own, or one brought along
 
     def joined(self, found: Joined) -> None:
         """Note when a label came."""
@@ -211,9 +211,11 @@ class Labels(Rule):
             return False
         version = self.model.versions[waiting.version]
         reference = version.reference or version.inherited
-        if reference is not None and not self._learned:
-            self._watch.learn(reference.coverage, self.model.age)
-            self._learned = True
+        if reference is not None and self._learned != "own":
+            source = "inherited" if version.reference is None else "own"
+            if source != self._learned:
+                self._watch.learn(reference.coverage, self.model.age)
+                self._learned = source
         if found.label is not None and not found.delay:
             self._watch.arrived(0.0, waiting.at, waiting.ts)  # it came before its prediction
         self._watch.matured(found.label is not None, waiting.at, waiting.ts)
