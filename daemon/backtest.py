@@ -127,7 +127,7 @@ class Backtest:
             "verdicts": [
                 {
                     "rule": rule,
-                    "version": version,
+                    "version": version or None,
                     "segment": segment,
                     "state": states.get((rule, version, segment), "unknown"),
                     "seconds": {

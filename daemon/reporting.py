@@ -202,4 +202,10 @@ def _guardrail(name: str, watched: Watched) -> dict[str, Any]:
 
 def _verdict(name: str, watched: Watched, verdict: Verdict) -> dict[str, Any]:
     guardrail = watched.guardrail
-    return {"model": name, **asdict(verdict), "guardrail_version": guardrail.version, "digest": guardrail.short_digest}
+    return {
+        "model": name,
+        **asdict(verdict),
+        "version": verdict.version or None,
+        "guardrail_version": guardrail.version,
+        "digest": guardrail.short_digest,
+    }

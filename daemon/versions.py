@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from daemon.traffic import Traffic
-from detectors.bounds import Blocks, lower_bound
+from detectors.bounds import Blocks, lower_bound_of
 from detectors.performance import RollingPerformance
 from detectors.reference import RecentLosses, Reference, ReferenceBuilder
 from detectors.segments import SegmentWatch
@@ -30,6 +30,9 @@ SUDDEN_SHARE: Final = 0.5
 EXAMPLES: Final = 10
 #: Of the reference's coverage; below it the labels that come are no fair sample of those that should.
 COVERAGE_SHARE: Final = 0.8
+#: Last labels that are taken for themselves to say whether a version does harm, and how sure that must be.
+OVER_BY: Final = (100, 300, 1000)
+OVER_CONFIDENCE: Final = 0.95
 #: Losses from which an example counts as an error.
 ERROR_FROM: Final = 0.5
 
@@ -81,6 +84,8 @@ class Version:
         self.last_mark = 0.0  # event time of the last mature loss
         self._blocks = Blocks(1)
         self._held = 0.0  # budget of the losses in the open block
+        self._asked: tuple[int, int, float, float] | None = None  # what `over_limit` was worked out from
+        self._over = False
 
     def covered(self, stage: str, labelled: bool) -> None:
         """Note whether a prediction had its label at the fixed age."""
@@ -181,24 +186,19 @@ class Version:
         return sum(self.last) / len(self.last) if self.last else 0.0
 
     def over_limit(self) -> bool:
-        """Whether it does harm itself: by an alarm, or by its last labels taken for themselves (95 % bound over the limit)."""
+        """Whether it does harm itself: by an alarm, or by its last labels taken for themselves (a lower bound over the limit)."""
         if self.alarm is not None:
             return True
         if self.harm is None:
             return False
         reference = self.reference or self.inherited
         tau = reference.tau if reference is not None else 1.0
-        losses = list(self.last)
-        for count in (100, 300, 1000):
-            tail = losses[-count:]
-            if len(tail) < count:
-                return False
-            mean = sum(tail) / count
-            variance = sum((x - mean) ** 2 for x in tail) / (count - 1)
-            binary = all(x in {0.0, 1.0} for x in tail)
-            if lower_bound(mean, count, variance, binary, 0.95, tau) > self.harm.limit:
-                return True
-        return False
+        asked = (self.scored, len(self.last), self.harm.limit, tau)
+        if asked != self._asked:  # it is asked for at every step while a case is open, also of versions that get no labels
+            self._asked, losses, limit = asked, list(self.last), self.harm.limit
+            tails = (losses[-count:] for count in OVER_BY if len(losses) >= count)
+            self._over = any(lower_bound_of(tail, OVER_CONFIDENCE, tau) > limit for tail in tails)
+        return self._over
 
     def remember(self, identity: str, loss: float, mark: float) -> None:
         """Keep an example for a person to look at."""
