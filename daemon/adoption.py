@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from alerting.routes import DEFAULT_EXECUTOR, FALLBACK
+from alerting.routes import DEFAULT_EXECUTOR, FALLBACK, check_args
 from daemon.errors import WatchkeeperError
 from daemon.guardrails import Guardrail, load
 from daemon.schema import suggestion
@@ -49,13 +49,13 @@ def adopt(store: Store, loaded: Mapping[str, Guardrail]) -> tuple[dict[str, Guar
     return chosen, refused
 
 
-def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors: Iterable[str]) -> Iterator[str]:
-    """Give a sentence for each route and executor that the file names and the settings do not have.
+def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors: Mapping[str, object]) -> Iterator[str]:
+    """Give a sentence for each route and executor that the file names and the settings do not have, or cannot use as it says.
 
     Args:
         guardrail: the file.
         routes: names of the settings' routes.
-        executors: names of the settings' executors.
+        executors: the settings' executors, by name.
     """
     ways, hands, respond = {FALLBACK, *routes}, {DEFAULT_EXECUTOR, *executors}, guardrail.respond
     for key, names in (("page", respond.page or ()), ("ticket", respond.ticket or ())):
@@ -71,6 +71,9 @@ def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors:
             f"{guardrail.path}: respond.rollback.with: the settings have no executor {name}{suggestion(name, hands)}; "
             f"until they do, nothing is rolled back"
         )
+    elif respond.rollback is not None:
+        for problem in check_args(respond.rollback.with_, respond.rollback.args, executors):
+            yield f"{guardrail.path}: {problem}; until that is mended, nothing is rolled back"
 
 
 def _remembered(now: Guardrail, content: bytes) -> Guardrail | None:
