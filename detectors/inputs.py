@@ -83,7 +83,7 @@ class InputWatch:
         """Make everything that depends on the profile."""
         columns = {} if self.profile is None else self.profile.columns
         self._known = columns.keys() | self._declared.keys()
-        self._layout = Layout(watched(self._declared, columns))
+        self._layout = Layout(watched(self._declared, columns), self._declared)
         self._checks = Checks(self._layout, self._declared, columns)
         self._comparison = Comparison(self._layout, self.profile, self._window)
         output = None if self.profile is None else self.profile.output

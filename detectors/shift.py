@@ -23,7 +23,7 @@ LASTING: Final = 3
 #: A divergence from which on a window that is not yet a drift counts as on the way.
 ON_THE_WAY: Final = 0.05
 #: A divergence so many times that of the window before is a jump.
-_JUMP: Final = 2.0
+_JUMP: Final = 2.5
 #: Windows on the way before a drift that make it a slow one.
 _WAY: Final = 2
 
