@@ -8,6 +8,7 @@ from typing import Any
 
 from alerting import incidents
 from alerting.incidents import Incident
+from alerting.silences import Silence
 from daemon.healing import Healing
 from daemon.records import Partition
 
@@ -34,6 +35,7 @@ class Case:
     notices: int = 0
     told: list[str] = field(default_factory=list)  # routes that know of it
     refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
+    returns: int = 0  # times that it was called over too early
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
@@ -45,6 +47,7 @@ class Case:
             "notices": self.notices,
             "told": self.told,
             "refused": self.refused,
+            "returns": self.returns,
         }
 
     @classmethod
@@ -58,6 +61,7 @@ class Case:
             state["notices"],
             list(state["told"]),
             list(state["refused"]),
+            state["returns"],
         )
 
 
@@ -70,3 +74,4 @@ class Context:
     breaking: int  # other models with a page in the last minutes
     generation: int
     offsets: Mapping[Partition, int] = field(default_factory=dict)  # how far the topics had been read: where a replay ends
+    silences: tuple[Silence, ...] = ()  # that persons asked for and that are not over

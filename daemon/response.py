@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
-from alerting.incidents import Action, Finding, Incident, Terms
+from alerting.incidents import Action, Finding, Incident, Judgement, Terms
 from alerting.intents import Intent, Outcome
 from daemon.cases import Case, Context
-from daemon.healing import Healing
+from daemon.dossier import features_of, finding_of, healing_of, segment_of
 from daemon.letters import Letters
 from daemon.policy import LOSSES, RECOVERING, Diagnosis, cleared, diagnose, supersedes
 from daemon.rollbacks import RollbackWatch
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
 
-#: Features that an incident carries.
-FEATURES: Final = 20
+#: What is back so soon (seconds of the clock of events) after it was found to be over was not over: the same incident goes on. Who
+#: was paged is still awake by then; and a test that calls harm over too early is wrong within the first labels, not an hour later.
+FLAPPING: Final = 1800.0
 #: While an incident of another cause is open, nothing is learned about what is normal.
 HARMLESS: Final = frozenset({"drift", "outcome"})
 
@@ -45,10 +46,13 @@ class Response:
         self.guardrail = guardrail
         self.monitor = monitor
         self.cases: dict[str, Case] = {}
-        self.closed: list[Incident] = []  # resolved since the last `take_closed`
+        self.closed: list[Incident] = []  # resolved in this step
+        self.lately: dict[str, Case] = {}  # found to be over a moment ago: they may come back
+        self.dismissed: set[tuple[str, str, str]] = set()  # (rule, version, segment) that persons closed while in breach
+        self.judged: dict[str, dict[Judgement, int]] = {}  # rule -> what persons said of its incidents
         self.last_page: float | None = None
-        self._letters = Letters(guardrail, routes)
-        self._rollbacks = RollbackWatch(guardrail, monitor, self._letters, recorded)
+        self.letters = Letters(guardrail, routes)
+        self.rollbacks = RollbackWatch(guardrail, monitor, self.letters, recorded)
         self._ordinals: dict[str, int] = {}
         self._reminded = 0  # version of the guardrail file whose review was asked for
         self._terms = Terms(
@@ -69,14 +73,17 @@ class Response:
             return []
         self._reminded = self.guardrail.version
         if self.guardrail.mode == "enforce":
-            self._letters.remind(f"the guardrail file of {self.guardrail.model} was to be reviewed by {due}", context)
-        return self._letters.take()
+            self.letters.remind(f"the guardrail file of {self.guardrail.model} was to be reviewed by {due}", context)
+        return self.letters.take()
 
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
         before = {key: case.incident.revision for key, case in self.cases.items()}
+        self._part(verdicts, context)
         for diagnosis in diagnose(verdicts, self.monitor.standings(context.now)):
             case = self._case_of(diagnosis)
+            if case is None and {verdict.scope for verdict in diagnosis.found} <= self.dismissed:
+                continue  # a person closed it as it is, and it has not been well since
             if case is None:
                 self._open(diagnosis, context)
             else:
@@ -85,9 +92,18 @@ class Response:
             self._follow(case, verdicts, context)
         for incident in [case.incident for case in self.cases.values()] + self.closed:
             if before.get(incident.id) != incident.revision:
-                self._letters.journal(incident, context)
+                self.letters.journal(incident, context)
         self.closed.clear()
-        return self._letters.take()
+        return self.letters.take()
+
+    def _part(self, verdicts: Sequence[Verdict], context: Context) -> None:
+        """Let go of what has been over for long enough, and of what a person closed and is well again since."""
+        for case in [case for case in self.lately.values() if context.now - (case.incident.resolved or 0.0) >= FLAPPING]:
+            del self.lately[case.incident.id]
+            if case.returns:
+                self.letters.tell(case, "resolve", context)
+        if self.dismissed:
+            self.dismissed &= {verdict.scope for verdict in verdicts if verdict.state != "ok"}
 
     def _case_of(self, diagnosis: Diagnosis) -> Case | None:
         """Find the open case that these breaches belong to: one that has some of them already, or has the same cause."""
@@ -102,24 +118,12 @@ class Response:
         return None
 
     def _open(self, diagnosis: Diagnosis, context: Context) -> None:
-        monitor, now, first = self.monitor, context.now, diagnosis.first
-        onset = diagnosis.onset(now)
-        version = monitor.versions.get(diagnosis.version or "")
-        finding = Finding(
-            model=self.guardrail.model,
-            cause=diagnosis.cause.name,
-            severity=diagnosis.severity,
-            reason=diagnosis.reason,
-            rules=tuple(sorted({verdict.rule for verdict in diagnosis.found})),
-            version=diagnosis.version,
-            segment=self._segment(diagnosis, onset),
-            onset=onset,
-            labels_to_alarm=first.labels,
-            numbers=dict(first.numbers),
-            features=self._features(diagnosis, onset),
-            offsets={f"{topic}-{partition}": offset for (topic, partition), offset in sorted(context.offsets.items())},
-            examples=() if version is None else version.examples(onset),
-        )
+        now = context.now
+        finding = finding_of(self.monitor, diagnosis, context)
+        known = self._flapping(finding)
+        if known is not None:
+            self._come_back(known, diagnosis, context)
+            return
         name = f"{diagnosis.cause.name}/{diagnosis.version or ''}"
         ordinal = self._ordinals[name] = self._ordinals.get(name, 0) + 1
         incident = incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now)
@@ -130,8 +134,33 @@ class Response:
         if diagnosis.cause.retrain:
             hint = Action(kind="retrain_hint", at=now, reason="what is to be predicted has changed since the onset")
             case.incident = incidents.add_action(case.incident, hint)
-        self._rollbacks.consider(case, context)
-        self._letters.tell(case, "trigger", context)
+        self.rollbacks.consider(case, context)
+        self.letters.tell(case, "trigger", context)
+
+    def _flapping(self, finding: Finding) -> Case | None:
+        """The case of the same problem that was found to be over a moment ago."""
+        same = (finding.cause, finding.version, finding.segment)
+        for case in self.lately.values():
+            if (case.incident.cause, case.incident.version, case.incident.segment) == same:
+                return case
+        return None
+
+    def _come_back(self, case: Case, diagnosis: Diagnosis, context: Context) -> None:
+        """Go on with an incident that was called over too early. It pages once more; then its end is told late (see `_part`)."""
+        del self.lately[case.incident.id]
+        case.incident = incidents.come_back(case.incident, diagnosis.reason, context.now)
+        case.returns += 1
+        case.healing, case.rollback, case.scopes = None, None, set()
+        self.cases[case.incident.id] = case
+        self._take_up(case, diagnosis)
+        before, case.incident = case.incident, incidents.raise_severity(case.incident, diagnosis.severity, context.now)
+        if case.incident.severity == "page":
+            self.last_page = context.now
+        self.rollbacks.consider(case, context)
+        if case.incident.severity != before.severity:
+            self.letters.renew(case, diagnosis.reason, context)
+        else:
+            self.letters.tell(case, "trigger" if case.returns == 1 else "update", context)
 
     def _extend(self, case: Case, diagnosis: Diagnosis, context: Context) -> None:
         """Take more evidence into an open case: rules, columns, a higher severity, another cause."""
@@ -139,8 +168,9 @@ class Response:
         for verdict in diagnosis.found:
             case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
         self._take_up(case, diagnosis)
-        features = self._features(diagnosis, case.incident.onset)
-        case.incident = incidents.add_evidence(case.incident, features, self._segment(diagnosis, case.incident.onset), now)
+        features = features_of(self.monitor, diagnosis, case.incident.onset)
+        segment = segment_of(self.monitor, diagnosis, case.incident.onset)
+        case.incident = incidents.add_evidence(case.incident, features, segment, now)
         before = case.incident
         if supersedes(diagnosis.cause.name, before.cause) and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, diagnosis.cause.name, diagnosis.reason, now)
@@ -150,18 +180,18 @@ class Response:
             if case.incident.severity == "page":
                 self.last_page = now
             if case.healing is not None:  # a shadow's harm that users get now is over when users' losses show it
-                case.healing = self._healing(case.incident)
+                case.healing = healing_of(self.monitor, case.incident)
                 self._keep(case)
-            self._rollbacks.consider(case, context)
-            self._letters.tell(case, "trigger", context)
+            self.rollbacks.consider(case, context)
+            self.letters.renew(case, f"it is a {case.incident.severity} now", context)
         elif case.incident.cause != before.cause:
-            self._letters.tell(case, "update", context)
+            self.letters.press(case, diagnosis.reason, context)
 
     def _take_up(self, case: Case, diagnosis: Diagnosis) -> None:
         """Remember what is in breach, and watch for its end."""
         case.scopes |= {verdict.scope for verdict in diagnosis.found}
         if case.healing is None and any(verdict.rule in LOSSES for verdict in diagnosis.found):
-            case.healing = self._healing(case.incident)
+            case.healing = healing_of(self.monitor, case.incident)
         self._keep(case)
 
     def _keep(self, case: Case) -> None:
@@ -172,50 +202,16 @@ class Response:
         if case.incident.cause not in HARMLESS:
             self.monitor.troubles.add(identity)
 
-    def _segment(self, diagnosis: Diagnosis, onset: float) -> str | None:
-        """Name the narrowest segment outside which there is no harm."""
-        version = self.monitor.versions.get(diagnosis.version or "")
-        losses = [verdict for verdict in diagnosis.found if verdict.rule in LOSSES]
-        if version is None or not losses:
-            return None
-        blamed = version.segments.blame(onset)
-        everywhere = any(verdict.segment is None for verdict in losses)
-        return blamed if blamed is not None or everywhere else losses[0].segment
-
-    def _features(self, diagnosis: Diagnosis, onset: float) -> list[dict[str, Any]]:
-        """Rank the columns that are part of it: what a rule found first, then what moved since the onset."""
-        found = {effect.name: effect for verdict in diagnosis.found for effect in verdict.effects}
-        ranked = [
-            {"name": one.name, "effect": round(one.effect, 4), "what": one.what}
-            for one in sorted(found.values(), key=lambda one: (-abs(one.effect), one.name))
-        ]
-        ranked += [
-            {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
-            for change in self.monitor.evidence.since(onset)
-            if change.name not in found
-        ]
-        return ranked[:FEATURES]
-
-    def _healing(self, incident: Incident) -> Healing:
-        name = incident.version or ""
-        version = self.monitor.versions.get(name)
-        limit = version.harm.limit if version is not None and version.harm is not None else 1.0
-        if version is not None and incident.segment is not None:
-            known = {reading.segment: reading.limit for reading in version.segments.readings()}
-            limit = known.get(incident.segment) or limit
-        shadow = version is not None and version.traffic.stage == "shadow"
-        return Healing(limit, shadow, name, incident.segment)
-
     # --- what follows
 
     def _follow(self, case: Case, verdicts: Sequence[Verdict], context: Context) -> None:
         if case.rollback is None:
-            if self._rollbacks.consider(case, context):
-                self._letters.tell(case, "update", context)
+            if self.rollbacks.consider(case, context):
+                self.letters.tell(case, "update", context)
         elif case.rollback.confirmed is None:
-            self._rollbacks.confirm(case, case.rollback, context)
+            self.rollbacks.confirm(case, case.rollback, context)
         else:
-            self._rollbacks.check(case, case.rollback, context)
+            self.rollbacks.check(case, case.rollback, context)
         if self._over(case, verdicts, context.now):
             self._resolve(case, context)
 
@@ -233,14 +229,14 @@ class Response:
         for case in self.cases.values():
             if case.rollback is not None and case.rollback.key == key:
                 if outcome.status == "failed":
-                    self._rollbacks.complain(case, "rollback_failed", outcome.detail, context)
+                    self.rollbacks.complain(case, "rollback_failed", outcome.detail, context)
                 else:
                     case.incident = incidents.note(case.incident, outcome.at, "rollback_sent", outcome.detail)
-                self._letters.journal(case.incident, context)
-        return self._letters.take()
+                self.letters.journal(case.incident, context)
+        return self.letters.take()
 
     def _resolve(self, case: Case, context: Context) -> None:
-        healing, incident = case.healing, case.incident
+        healing = case.healing
         if healing is None:
             reason = f"{' and '.join(sorted({scope[0] for scope in case.scopes}))} found it over"
         else:
@@ -249,12 +245,28 @@ class Response:
                 f"the {self.monitor.measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
                 f"under the limit of {100 * healing.limit:.3g} %"
             )
-        case.incident = incidents.resolve(incident, reason, context.now)
-        self._letters.tell(case, "resolve", context)
-        del self.cases[incident.id]
-        self.monitor.healings.pop(incident.id, None)
-        self.monitor.troubles.discard(incident.id)
-        if healing is not None:
+        case.incident = incidents.resolve(case.incident, reason, context.now)
+        self._close(case)
+        self.lately[case.incident.id] = case
+        if not case.returns:  # the end of what flaps is told when it has lasted
+            self.letters.tell(case, "resolve", context)
+
+    def dismiss(self, case: Case, by: str, reason: str, verdict: Judgement | None, context: Context) -> None:
+        """Close it on a person's word; what is in breach now opens nothing again before it has been well."""
+        case.incident = incidents.resolve(case.incident, reason, context.now, by, verdict)
+        self._close(case)
+        # Losses are watched afresh: harm that goes on is found again, by new evidence.
+        self.dismissed |= {scope for scope in case.scopes if scope[0] not in LOSSES}
+        self.letters.tell(case, "resolve", context)
+        self.closed.clear()
+        self.letters.journal(case.incident, context)
+
+    def _close(self, case: Case) -> None:
+        identity = case.incident.id
+        del self.cases[identity]
+        self.monitor.healings.pop(identity, None)
+        self.monitor.troubles.discard(identity)
+        if case.healing is not None:
             self.monitor.settle({name for name in self.monitor.versions if not self._elsewhere(name)})
         self.closed.append(case.incident)
 
@@ -267,10 +279,13 @@ class Response:
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
         return {
-            "v": 1,
+            "v": 2,
             "cases": [case.to_state() for case in self.cases.values()],
             "ordinals": self._ordinals,
-            "sent": self._rollbacks.sent,
+            "lately": [case.to_state() for case in self.lately.values()],
+            "dismissed": sorted(self.dismissed),
+            "judged": self.judged,
+            "rollbacks": self.rollbacks.to_state(),
             "last_page": self.last_page,
             "reminded": self._reminded,
         }
@@ -281,7 +296,13 @@ class Response:
             case = Case.from_state(saved)
             self.cases[case.incident.id] = case
             self._keep(case)
-        self._ordinals, self._rollbacks.sent = dict(state["ordinals"]), list(state["sent"])
+        for saved in state["lately"]:
+            case = Case.from_state(saved)
+            self.lately[case.incident.id] = case
+        self.dismissed = {(rule, version, segment) for rule, version, segment in state["dismissed"]}
+        self.judged = {rule: dict(counts) for rule, counts in state["judged"].items()}
+        self.rollbacks.restore(state["rollbacks"])
+        self._ordinals = dict(state["ordinals"])
         self.last_page, self._reminded = state["last_page"], state["reminded"]
 
 
