@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any, Final
 
 from alerting.formats import rfc3339
-from alerting.incidents import Incident
+from alerting.incidents import Incident, Judgement
 from alerting.priority import by_priority
 
 #: Incidents of a rule that must have been judged before it is named for demotion, and the precision below which it is.
@@ -42,7 +42,7 @@ class Precision:
         return precision({"real": self.real, "false_alarm": self.false_alarm})
 
 
-def precision(counts: Mapping[str, int]) -> float | None:
+def precision(counts: Mapping[Judgement, int]) -> float | None:
     """The share of real ones among real and false alarms; None without any."""
     real, false = counts.get("real", 0), counts.get("false_alarm", 0)
     return real / (real + false) if real + false else None

@@ -11,8 +11,8 @@
     /openapi.json                 all of the above, for machines
 
 It runs in a thread of its own and reads through `Views`, so that a slow client can never hold up the loop; what persons change
-goes to the loop as acts (`daemon.changes`). The interactive documentation pages of FastAPI are off: they load their scripts from a
-public network, which a daemon's host need not reach.
+goes to the loop as acts (`daemon.changes`). The interactive documentation pages of FastAPI are off: they load their scripts from
+a public network, which a daemon's host need not reach.
 """
 
 from __future__ import annotations

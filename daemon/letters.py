@@ -42,7 +42,7 @@ class Letters:
         return intents
 
     def press(self, case: Case, reason: str, context: Context) -> None:
-        """Tell of something worse inside an open incident. Who acknowledged it has not seen that yet, so then it is a new problem."""
+        """Tell of something worse inside an open incident; for whoever acknowledged it before, it is a new problem."""
         if case.incident.acknowledged is None:
             self.tell(case, "update", context)
         else:

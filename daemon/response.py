@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
 
-#: What is back so soon (seconds of the clock of events) after it was found to be over was not over: the same incident goes on. Who
-#: was paged is still awake by then; and a test that calls harm over too early is wrong within the first labels, not an hour later.
+#: What is back so soon (seconds of the clock of events) after it was found to be over was not over: the same incident goes on.
+#: Who was paged is still awake then; and a test that calls harm over too early is wrong within the next labels, not hours later.
 FLAPPING: Final = 1800.0
 #: While an incident of another cause is open, nothing is learned about what is normal.
 HARMLESS: Final = frozenset({"drift", "outcome"})

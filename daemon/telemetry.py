@@ -173,6 +173,14 @@ class Telemetry:
         """An incident was opened."""
         self._count("watchkeeper_incidents_total", 1, model, cause, severity)
 
+    def incident_judged(self, model: str, rule: str, verdict: str, n: int = 1) -> None:
+        """Persons judged `n` incidents of a rule."""
+        self._count("watchkeeper_incidents_judged_total", n, model, rule, verdict)
+
+    def rule_precision(self, model: str, rule: str, value: float) -> None:
+        """Of the incidents of a rule that were judged, this share was real."""
+        self._set("watchkeeper_rule_precision_ratio", value, model, rule)
+
     def action(self, kind: Kind, status: Status) -> None:
         """The dispatcher tried something, and this came of it."""
         self._count("watchkeeper_actions_total", 1, kind, status)
