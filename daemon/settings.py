@@ -171,8 +171,8 @@ class Http(Group):
     token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Who shows it (`Authorization: Bearer …`) may acknowledge, resolve, silence and roll back; without one nobody "
-        "may. Best given by the environment.",
+        description="Who shows it (`Authorization: Bearer …`) may acknowledge, resolve, silence and roll back; without one "
+        "nobody may. Best given by the environment.",
     )
 
 
