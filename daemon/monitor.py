@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from daemon.estimates import Estimates
 from daemon.evidence import Evidence
 from daemon.healing import Healing
 from daemon.learning import Learning
@@ -66,6 +67,7 @@ class Monitor:
         self.healings: dict[str, Healing] = {}  # by open incident about losses
         self.troubles: set[str] = set()  # open incidents while which nothing is learned
         self.evidence = Evidence(guardrail)
+        self.estimates = Estimates(guardrail)
         self.measure = _MEASURES[guardrail.loss]
         self.rules = rules_of(guardrail, self)
         self.segment_names = SegmentNames()
@@ -109,6 +111,7 @@ class Monitor:
             version.clear()
         if afresh or came_back:
             self.succession.challenge(version)
+        self.estimates.predicted(event)
         if event.stage != "shadow":
             older = self.succession.older(event.version)
             self.evidence.sample(event, None if older is None else older.name, not self.troubles)
@@ -151,6 +154,7 @@ class Monitor:
         """Drop all that is known of a version."""
         del self.versions[name]
         self.evidence.forget(name)
+        self.estimates.forget(name)
         self.succession.forget(name)
 
     # --- age h
@@ -181,6 +185,8 @@ class Monitor:
             version.recent.add(loss)
             version.performance.update(waiting.prediction, waiting.score, joined.label, loss)
             version.remember(joined.id, loss, waiting.ts)
+            if not self.troubles:
+                self.estimates.learn(waiting, loss)
         changed = sum(rule.mature(joined, loss) for rule in self._maturing) > 0  # every rule must see it
         self._learning.take(version, loss, joined, not self.troubles, self.succession.holds(version))
         if loss is None or not version.well_covered(self.guardrail.labels.minimum_coverage):
@@ -280,12 +286,24 @@ class Monitor:
             "learning": self._learning.to_state(),
             "spending": self._spending.to_state(),
             "evidence": self.evidence.to_state(),
+            "estimates": self.estimates.to_state(),
+            "loss": self._loss_terms(),
             "segment_names": self.segment_names.to_state(),
             "rules": {name: rule.to_state() for name, rule in self.rules.items()},
         }
 
+    def _loss_terms(self) -> list[Any]:
+        guardrail = self.guardrail
+        costs = None if guardrail.costs is None else guardrail.costs.model_dump()
+        return [guardrail.task, guardrail.positive, guardrail.loss, costs, guardrail.loss_bound]
+
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what `to_state` gave; a rule that the guardrail file has added since then begins anew."""
+        """Take up what `to_state` gave; a rule that the guardrail file has added since then begins anew.
+
+        Where the file counts losses otherwise now, nothing that was learned from them holds any more, and all is learned anew.
+        """
+        if state["loss"] != self._loss_terms():
+            return
         task, positive = self.guardrail.task, self.guardrail.positive
         wanted = self.guardrail.reference
         for name, saved in state["versions"].items():
@@ -298,6 +316,7 @@ class Monitor:
         self._learning.restore(state["learning"])
         self._spending.restore(state["spending"])
         self.evidence.restore(state["evidence"])
+        self.estimates.restore(state["estimates"])
         self.segment_names = SegmentNames.from_state(state["segment_names"])
         for name, saved in state["rules"].items():
             if name in self.rules:

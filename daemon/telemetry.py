@@ -132,6 +132,10 @@ class Telemetry:
         """The mean loss of a version's reference is `value`."""
         self._set("watchkeeper_reference_loss", value, model, version)
 
+    def estimated_loss(self, model: str, version: str, value: float) -> None:
+        """The scores of a version let expect a mean loss of `value`."""
+        self._set("watchkeeper_estimated_loss", value, model, version)
+
     def limit(self, model: str, rule: str, version: str, segment: str, value: float) -> None:
         """A rule compares with `value`."""
         self._set("watchkeeper_loss_limit", value, model, rule, version, segment)
@@ -155,6 +159,14 @@ class Telemetry:
         if before is not None:
             self._gauges["watchkeeper_guardrail_verdict"].remove(*scope, *before)
         self._set("watchkeeper_guardrail_verdict", 1, *scope, *verdict)
+
+    def values_rejected(self, model: str, version: str, error: str, n: int) -> None:
+        """`n` values broke what the guardrail file declares."""
+        self._count("watchkeeper_values_rejected_total", n, model, version, error)
+
+    def features_not_updated(self, model: str, version: str, n: int) -> None:
+        """The detectors of `n` features stand still although predictions come."""
+        self._set("watchkeeper_features_not_updated", n, model, version)
 
     def detector_restarted(self, kind: str, n: int = 1) -> None:
         """`n` diagnostic detectors started over."""
