@@ -47,17 +47,15 @@ def judge_records(r: InputReading, now: float) -> Verdict:
     """Judge hard errors and swapped columns; what is only inferred counts as evidence and is told with the severity `log`."""
     report = r.report
     hard, swapped, soft = report.hard, report.swapped, report.soft
-    if _gone(r, now):
-        return _calm("records", r, now, "")
+    if _gone(r, now) or not (swapped or hard or soft):
+        return _calm("records", r, now, "records are as declared")
     if swapped:
         first = swapped[0]
         text = f"columns {first.name} and {first.partner} of version {r.version} are swapped: each has the other's values"
         return _breach("records", r, "swapped", text, (*swapped, *hard), r.severity)
     if hard:
         return _breach("records", r, "hard_errors", _list(r, hard), hard, r.severity)
-    if soft:
-        return _breach("records", r, "inferred_errors", f"{_list(r, soft)}, by what the reference holds", soft, "log")
-    return _calm("records", r, now, "records are as declared")
+    return _breach("records", r, "inferred_errors", f"{_list(r, soft)}, by what the reference holds", soft, "log")
 
 
 def judge_completeness(r: InputReading, now: float) -> Verdict:
