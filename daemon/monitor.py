@@ -17,7 +17,6 @@ from daemon.evidence import Evidence
 from daemon.healing import Healing
 from daemon.learning import Learning
 from daemon.losses import loss_of
-from daemon.policy import Standing
 from daemon.rules.base import listening
 from daemon.rules.table import rules_of
 from daemon.rules.verdict import Verdict
@@ -33,14 +32,12 @@ if TYPE_CHECKING:
     from daemon.events import Label, Outcome, Prediction
     from daemon.guardrails import Guardrail
     from daemon.join import Join, Joined
+    from daemon.policy import Standing
 
 #: Versions kept; those not seen for the longest time are forgotten first.
 VERSIONS: Final = 50
 #: A stage counts as left when nothing came in it for this long, seconds.
 STAGE_LEFT_AFTER: Final = 600.0
-#: Two onsets are of one fault when they are no further apart than this: seconds, or so many of the version's mean gaps.
-NEAR: Final = 600.0
-NEAR_GAPS: Final = 500
 
 _MEASURES: Final[Mapping[str, str]] = {
     "error": "error rate",
@@ -239,26 +236,7 @@ class Monitor:
 
     def standings(self, now: float) -> dict[str, Standing]:
         """Give what is known of each version beside its verdicts."""
-        return {name: self._standing(version, now) for name, version in self.versions.items()}
-
-    def _standing(self, version: Version, now: float) -> Standing:
-        contest = self.contests.get(version.name)
-        older = None if contest is None else self.versions.get(contest.old)
-        fresh = contest is not None and contest.kind == "replacement" and contest.decision == "undecided"
-        alarm = version.alarm
-        return Standing(
-            name=version.name,
-            first_seen=version.traffic.first_seen,
-            near=max(NEAR, NEAR_GAPS * version.traffic.gap),
-            older=None if older is None else older.name,
-            older_over_limit=older is not None and older.over_limit(),
-            older_serves=older is not None and older.traffic.serves(now, STAGE_LEFT_AFTER),
-            fresh=fresh,
-            clearly_over=contest is not None
-            and alarm is not None
-            and older is not None
-            and contest.clearly_over(alarm.mean, older.mean()),
-        )
+        return self.succession.standings(now, STAGE_LEFT_AFTER)
 
     def serving(self, now: float) -> set[str]:
         """Give the versions whose predictions users get."""

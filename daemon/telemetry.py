@@ -22,6 +22,13 @@ _CHECKPOINT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 
 _Scope = tuple[str, str, str, str]
 
+#: Gauges that only the owner of the partitions can tell; which guardrail files are in force, a standby knows too.
+_OWNED: Final = tuple(
+    metric.name
+    for metric in METRICS
+    if metric.kind == "gauge" and {"model", "partition"} & set(metric.labels) and metric.name != "watchkeeper_guardrail_info"
+)
+
 
 class Telemetry:
     """The daemon's metrics over a registry of their own, so that two daemons in one test do not meet.
@@ -231,13 +238,8 @@ class Telemetry:
         self._set("watchkeeper_active", int(active))
         if active:
             return
-        for metric in METRICS:
-            if (
-                metric.kind == "gauge"
-                and {"model", "partition"} & set(metric.labels)
-                and metric.name != "watchkeeper_guardrail_info"
-            ):
-                self._gauges[metric.name].clear()
+        for name in _OWNED:
+            self._gauges[name].clear()
         self._verdicts.clear()
         self._stages.clear()
         self._incidents.clear()

@@ -181,8 +181,9 @@ class _Ranking:
     def from_state(cls, state: Mapping[str, Any]) -> _Ranking:
         """Rebuild what `to_state` described."""
         ranking = cls(RankingWatch.from_state(state["watch"]))
-        *rest, exchanged = state["mirror"]
-        ranking.mirror = Mirror(*rest, tuple((one, other) for one, other in exchanged))
+        value, reference, bound, labels, mirrored, exchanged = state["mirror"]
+        pairs = tuple((one, other) for one, other in exchanged)
+        ranking.mirror = Mirror(value, reference, bound, labels, mirrored, pairs)
         ranking.onset, ranking._labels = state["onset"], state["labels"]
         return ranking
 
