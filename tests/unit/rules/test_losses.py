@@ -135,8 +135,10 @@ def test_a_breach_says_since_when_and_with_what_numbers() -> None:
 TEXTS: dict[str, tuple[Verdict, str]] = {
     "losses in long runs": (
         harm(too_dependent=True, learned=1000),
-        "the losses hang together over so long that 1000 labels cannot tell a rise from chance; "
-        "a longer reference can (reference.events, reference.span)",
+        (
+            "the losses hang together over so long that 1000 labels cannot tell a rise from chance; "
+            "a longer reference can (reference.events, reference.span)"
+        ),
     ),
     "a limit far over the reference": (
         harm(visible_rise=0.25, segment="region=north"),
@@ -144,8 +146,10 @@ TEXTS: dict[str, tuple[Verdict, str]] = {
     ),
     "an alarm of a segment": (
         harm(segment="region=north", alarmed=True, mean=0.3, labels=55),
-        "the error rate of version 8 in region=north is 30 % over 55 labels since its onset; harm begins at 20 %, "
-        "the reference is 10 %",
+        (
+            "the error rate of version 8 in region=north is 30 % over 55 labels since its onset; harm begins at 20 %, "
+            "the reference is 10 %"
+        ),
     ),
     "a segment that learns": (
         harm(segment="region=north", limit=None, learned=12, needed=300),
@@ -157,8 +161,10 @@ TEXTS: dict[str, tuple[Verdict, str]] = {
     ),
     "worse": (
         version(decision="worse", onset=T0 - 90, new_mean=0.3),
-        "version 8 is worse than version 7 (canary): its error rate is 30 % against 10 % of version 7, harm begins at 15 %, "
-        "120 labels since its onset",
+        (
+            "version 8 is worse than version 7 (canary): its error rate is 30 % against 10 % of version 7, harm begins at 15 %, "
+            "120 labels since its onset"
+        ),
     ),
 }
 
