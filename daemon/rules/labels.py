@@ -49,7 +49,7 @@ def judge_labels(r: LabelReading, now: float) -> Verdict:
     worst = next(iter(report.findings), None)
     if worst is not None:
         texts = {
-            "stopped": f"no label has come for {worst.labels or worst.predictions} predictions that should have theirs",
+            "stopped": f"no label has come for {worst.predictions} predictions that should have theirs",
             "uncovered": f"{share(worst.share)} of the predictions get a label in time, which is too few to tell anything",
             "sparse": f"{share(worst.share)} of the predictions get a label in time, {share(worst.expected)} are usual",
             "late": f"{share(worst.share)} of the labels come later than the age at which they are judged, "
