@@ -206,6 +206,8 @@ def _of_version(name: str, breaches: Sequence[Verdict], standing: Standing) -> t
     harmful.sort(key=lambda verdict: (verdict.rule != "version", verdict.segment is not None, verdict.onset or 0.0))
     onset = min((verdict.onset for verdict in harmful if verdict.onset is not None), default=0.0)
     near = standing.near if any(verdict.segment is None for verdict in harmful) else SEGMENT_NEAR * standing.near
+    # The onset of harm is an estimate: what began between it and the alarm made most of the evidence.
+    latest = max([onset + near, *(verdict.found for verdict in harmful if verdict.found is not None)])
     reasons = [
         verdict
         for verdict in breaches
@@ -213,7 +215,7 @@ def _of_version(name: str, breaches: Sequence[Verdict], standing: Standing) -> t
         and verdict.version in {name, ""}
         and verdict.onset is not None
         and verdict.onset >= onset - near
-        and (verdict.rule not in {"records", "completeness"} or verdict.onset <= onset + near)
+        and (verdict.rule not in {"records", "completeness"} or verdict.onset <= latest)
     ]
     return harmful, reasons
 
