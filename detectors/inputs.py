@@ -83,11 +83,11 @@ class InputWatch:
         """Make everything that depends on the profile."""
         columns = {} if self.profile is None else self.profile.columns
         self._known = columns.keys() | self._declared.keys()
-        self._layout = Layout(watched(self._declared, columns))
+        self._layout = Layout(watched(self._declared, columns), self._declared)
         self._checks = Checks(self._layout, self._declared, columns)
         self._comparison = Comparison(self._layout, self.profile, self._window)
         output = None if self.profile is None else self.profile.output
-        self._outputs = Outputs(0 if output is None else len(output.counts))
+        self._outputs = Outputs(() if output is None else output.counts)
 
     def inherit(self, profile: Profile) -> None:
         """Hold the rows against another version's profile until this one's own is learned; nothing once it is."""

@@ -85,7 +85,6 @@ class Checks:
         self._soft = _bounds([_seen_bounds(columns.get(name)) for name in layout.numbers])
         self._numbers_declared = [name in declared for name in layout.numbers]
         self._numbers_seen = [name in columns and columns[name].kind == "number" for name in layout.numbers]
-        self._texts_declared = [name in declared for name in layout.categories]
         self._values = [declared[name].values if name in declared else None for name in layout.categories]
         self._seen = [_seen_categories(columns.get(name)) for name in layout.categories]
 
@@ -140,7 +139,7 @@ class Checks:
             return missing
         unseen = {text: count for text, count in tally.items() if text not in seen and (values is None or text in values)}
         foreign = block.foreign.get(place)
-        if foreign is not None and not self._texts_declared[place]:
+        if foreign is not None:
             strange = Counter(text for text, number in zip(block.texts[place], foreign, strict=True) if number)
             soft[_WRONG_TYPE] = sum(min(count, strange[text]) for text, count in unseen.items())
         soft[_UNKNOWN] = sum(unseen.values()) - soft[_WRONG_TYPE]

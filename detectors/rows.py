@@ -8,7 +8,7 @@ the same result. How values are cleaned is `detectors.columns`' matter: NaN, inf
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
@@ -37,14 +37,16 @@ class Layout:
 
     Args:
         kinds: By name; the first 500 are watched.
+        declared: Those whose kind a person said. A number in a category of theirs is at home there, by its text.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], declared: Collection[str] = ()) -> None:
         known = list(islice(kinds.items(), COLUMNS))
         self.numbers = tuple(name for name, kind in known if kind == "number")
         self.categories = tuple(name for name, kind in known if kind == "category")
         self.mixed = tuple(name for name, kind in known if kind == "mixed")
         self.names = self.numbers + self.categories + self.mixed
+        self.takes_numbers = frozenset(place for place, name in enumerate(self.categories) if name in declared)
         self.place = {name: place for place, name in enumerate(self.names)}
         self._get = itemgetter(*self.names) if len(self.names) > 1 else None
 
@@ -67,7 +69,7 @@ class Block:
         numbers: One line a number column, NaN where there is no number.
         strays: Of number columns by place: which rows have a text or a boolean instead.
         texts: One list a category column, None where there is no value.
-        foreign: Of category columns by place among them: which rows have a number, taken for its text.
+        foreign: Of category columns by place among them: which rows have a number, which does not belong there.
         absent: Of mixed columns by place among them: which rows have no value.
     """
 
@@ -98,7 +100,7 @@ def block_of(layout: Layout, rows: Sequence[Row], marks: Sequence[float]) -> Blo
         else:
             named, numbers_there = _named(values)
             texts.append(named)
-            if numbers_there.any():
+            if numbers_there.any() and place not in layout.takes_numbers:
                 foreign[place] = numbers_there
     absent = {place: np.array([clean(value) is None for value in values]) for place, values in enumerate(table[second:])}
     return Block(marks, _matrix(numbers, len(rows)), strays, texts, foreign, absent)  # type: ignore[arg-type]  # the types were looked at

@@ -195,16 +195,19 @@ class Outputs:
     """What the model says, counted in the bins of the profile: in a block, in some of its rows, and over the last while.
 
     Args:
-        cells: How many bins there are; 0 without an output.
+        usual: What the profile counted, which stands for the last while at first; empty without an output.
+
+    Attributes:
+        cells: How many bins there are.
     """
 
     #: Outputs of the last while: between this and twice as many.
     WHILE: Final = 1_000
 
-    def __init__(self, cells: int) -> None:
-        self.cells = cells
-        self._older = [0] * cells
-        self._newer = [0] * cells
+    def __init__(self, usual: Sequence[int]) -> None:
+        self.cells = len(usual)
+        self._older = list(usual)
+        self._newer = [0] * self.cells
 
     @property
     def lately(self) -> list[int]:
@@ -229,6 +232,6 @@ class Outputs:
     @classmethod
     def from_state(cls, state: Mapping[str, Sequence[int]]) -> Outputs:
         """Rebuild what `to_state` described."""
-        outputs = cls(len(state["older"]))
-        outputs._older, outputs._newer = list(state["older"]), list(state["newer"])
+        outputs = cls(state["older"])
+        outputs._newer = list(state["newer"])
         return outputs

@@ -2,7 +2,8 @@
 
 The divergence is taken over windows of at least a thousand values and a season, so that neither chance nor the time of the day
 moves it, and three windows in a row must agree, so that an odd afternoon is none. It is gone again after three windows near the
-profile. A drift that was under way for two windows before it was one is *slow*: the world moved, and nothing broke at a moment.
+profile. A drift that was under way for two windows before it was one, and then did not jump, is *slow*: the world moved, and
+nothing broke at a moment. One window half-way is no sign of it: a change in its middle looks like that.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 from detectors.base import State, checked
 from detectors.columns import Column
 from detectors.findings import ColumnFinding
-from detectors.histograms import ALIKE, differ
+from detectors.histograms import ALIKE, MOVED, differ
 
 #: Values in a window at least.
 VALUES: Final = 1_000
@@ -21,6 +22,10 @@ VALUES: Final = 1_000
 LASTING: Final = 3
 #: A divergence from which on a window that is not yet a drift counts as on the way.
 ON_THE_WAY: Final = 0.05
+#: A divergence so many times that of the window before is a jump.
+_JUMP: Final = 2.5
+#: Windows on the way before a drift that make it a slow one.
+_WAY: Final = 2
 
 
 class Shift:
@@ -49,7 +54,7 @@ class Shift:
         self.rows = 0
         self.high = 0
         self._low = 0
-        self._before: list[float] = []
+        self._way = 0
         self._counts = [0] * len(usual)
         self._began: float | None = None
         self._mark = 0.0
@@ -73,24 +78,24 @@ class Shift:
             self._began = None
 
     def _close(self) -> None:
+        before, way = self.divergence, self._way
         self.divergence, least = differ(self.usual, self._counts)
+        self._way = way + 1 if self.divergence >= ON_THE_WAY else 0
         values = sum(self._counts)
         self._counts = [0] * len(self.usual)
         if self.found:
-            self._low = self._low + 1 if self.divergence < least * ALIKE / 0.2 else 0
+            self._low = self._low + 1 if self.divergence < least * ALIKE / MOVED else 0
             if self._low >= LASTING:
                 self.found = False
                 self.high = self._low = 0
-                self._before = []
             return
         if self.divergence < least:
             self.high = 0
-            self._before = [*self._before[1 - LASTING :], self.divergence]
             return
         self.high += 1
         if self.high == 1:
             self.onset, self.rows = self._mark, values
-            self.slow = _grew([*self._before, self.divergence])
+            self.slow = way >= _WAY and self.divergence < _JUMP * before
         self.found = self.high >= LASTING
 
     def to_state(self) -> State:
@@ -104,7 +109,7 @@ class Shift:
             "rows": self.rows,
             "high": self.high,
             "low": self._low,
-            "before": list(self._before),
+            "way": self._way,
             "counts": list(self._counts),
             "began": self._began,
             "mark": self._mark,
@@ -117,7 +122,7 @@ class Shift:
         shift = cls(usual, window)
         shift.divergence, shift.found, shift.slow, shift.onset = s["divergence"], s["found"], s["slow"], s["onset"]
         shift.rows, shift.high, shift._low = s["rows"], s["high"], s["low"]
-        shift._before, shift._counts = list(s["before"]), list(s["counts"])
+        shift._way, shift._counts = s["way"], list(s["counts"])
         shift._began, shift._mark = s["began"], s["mark"]
         return shift
 
@@ -175,11 +180,3 @@ class DriftWatch:
         for name, shift in self._shifts.items():
             if name in state:
                 self._shifts[name] = Shift.from_state(state[name], shift.usual, self._window)
-
-
-def _grew(divergences: Sequence[float]) -> bool:
-    """Whether the windows before one that was too far led up to it, two of them well on the way: a mixed one is no slope."""
-    if len(divergences) <= LASTING:
-        return False
-    first, second, third, last = divergences[-LASTING - 1 :]
-    return second >= ON_THE_WAY and first < second < third < last
