@@ -282,7 +282,10 @@ class Labels(Rule):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what `to_state` gave."""
+        """Take up what `to_state` gave; what the guardrail file says now is held to."""
+        guardrail = self.model.guardrail
+        settings = guardrail.labels
         self._watch = LabelWatch.from_state(state["watch"])
+        self._watch.hold_to(settings.expected_within, settings.minimum_coverage, guardrail.false_pages.per_second)
         self._rankings = {name: _Ranking.from_state(kept) for name, kept in state["rankings"].items()}
         self._learned = state["learned"]

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from daemon.rules.labels import LabelReading, RankingReading, judge_labels, judge_ranking
+from daemon.join import Join
+from daemon.monitor import Monitor
+from daemon.rules.labels import LabelReading, Labels, RankingReading, judge_labels, judge_ranking
 from daemon.rules.verdict import GONE_AFTER, Severity, Verdict
+from daemon.store import MemoryStore
 from detectors.maturity import LabelFinding, LabelReport
 from detectors.ranking import Mirror
-from tests.doubles.model import T0
+from tests.doubles.model import T0, a_guardrail
 
 AGE = 60.0
 
@@ -151,3 +154,16 @@ def test_a_breach_has_an_onset_and_numbers() -> None:
     assert (flipped.onset, flipped.labels, flipped.evidence) == (T0 - 90, 150, 1.0)
     assert dict(flipped.numbers) == {"ranking": 0.16, "reference": 0.85, "limit": 0.24}
     assert (calm.onset, calm.labels, calm.evidence) == (None, 0, 0.0)
+
+
+def test_a_changed_guardrail_file_is_held_to_after_a_restart() -> None:
+    """What was counted stays; what counts as too few is what the file says now."""
+
+    def a_rule(minimum_coverage: float) -> Labels:
+        guardrail = a_guardrail(labels={"expected_within": "60s", "minimum_coverage": minimum_coverage})
+        return Labels("labels", "page", Monitor(guardrail, Join(MemoryStore(), guardrail.model)))
+
+    before, after = a_rule(0.2), a_rule(0.5)
+    after.restore(before.to_state())
+
+    assert after.to_state() == a_rule(0.5).to_state()
