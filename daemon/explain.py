@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from alerting.periods import duration_text
 from daemon.guardrail_parts import DefaultRule, OutcomeRule, Setting
 from daemon.guardrails import Guardrail
-from daemon.schema import duration_text
 from detectors.budget import HARM, HIGHEST_LEVEL, SEGMENTS, VERSION, Budget, increment
 from detectors.power import asymptotic_labels, labels_of_canary, labels_to_alarm, labels_to_reject, smallest_visible_rise
 from detectors.profile import Profile
