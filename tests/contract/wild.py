@@ -18,7 +18,7 @@ from daemon.replay import parse_line
 
 MODEL: Final = "loan"
 START: Final = 1_790_000_000.0
-#: Seconds between two predictions; and until their labels.
+#: Seconds between two predictions, unless a weather has others; and until their labels.
 EVERY: Final = 2.0
 DELAY: Final = 20.0
 
@@ -73,6 +73,7 @@ class Weather:
         shift: Of the income and the score.
         basket: Mean of the product metric.
         newer: Share of the traffic that a newer version, six times as wrong, gets.
+        every: Seconds between two predictions.
         keys: Columns that have a value of their own in every row.
         pause: Seconds before it begins in which nothing happens.
     """
@@ -87,6 +88,7 @@ class Weather:
     shift: float = 0.0
     basket: float = 40.0
     newer: float = 0.0
+    every: float = EVERY
     keys: int = 2
     pause: float = 0.0
 
@@ -128,7 +130,7 @@ def lines(*weathers: Weather, seed: int = 1) -> list[bytes]:
         at += weather.pause
         for _ in range(weather.predictions):
             made += _case(next(number), at, weather, rng)
-            at += EVERY
+            at += weather.every
     made.sort(key=lambda line: line[0])
     return [text.encode() for _, text in made]
 
