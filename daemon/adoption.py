@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from alerting.routes import DEFAULT_EXECUTOR, FALLBACK
+from alerting.routes import DEFAULT_EXECUTOR, FALLBACK, check_args
 from daemon.errors import WatchkeeperError
 from daemon.guardrails import Guardrail, load
 from daemon.schema import suggestion
@@ -36,7 +36,7 @@ def adopt(store: Store, loaded: Mapping[str, Guardrail]) -> tuple[dict[str, Guar
     for model, guardrail in loaded.items():
         key = b"g\0" + model.encode()
         saved = store.get(key)
-        before = None if saved is None else _remembered(model, saved)
+        before = None if saved is None else _remembered(guardrail, saved)
         why = None if before is None else _objection(before, guardrail)
         if before is not None and why is not None:
             chosen[model] = before
@@ -49,13 +49,13 @@ def adopt(store: Store, loaded: Mapping[str, Guardrail]) -> tuple[dict[str, Guar
     return chosen, refused
 
 
-def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors: Iterable[str]) -> Iterator[str]:
-    """Give a sentence for each route and executor that the file names and the settings do not have.
+def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors: Mapping[str, object]) -> Iterator[str]:
+    """Give a sentence for each route and executor that the file names and the settings do not have, or cannot use as it says.
 
     Args:
         guardrail: the file.
         routes: names of the settings' routes.
-        executors: names of the settings' executors.
+        executors: the settings' executors, by name.
     """
     ways, hands, respond = {FALLBACK, *routes}, {DEFAULT_EXECUTOR, *executors}, guardrail.respond
     for key, names in (("page", respond.page or ()), ("ticket", respond.ticket or ())):
@@ -71,14 +71,17 @@ def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors:
             f"{guardrail.path}: respond.rollback.with: the settings have no executor {name}{suggestion(name, hands)}; "
             f"until they do, nothing is rolled back"
         )
+    elif respond.rollback is not None:
+        for problem in check_args(respond.rollback.with_, respond.rollback.args, executors):
+            yield f"{guardrail.path}: {problem}; until that is mended, nothing is rolled back"
 
 
-def _remembered(model: str, content: bytes) -> Guardrail | None:
+def _remembered(now: Guardrail, content: bytes) -> Guardrail | None:
     """Load what was accepted; None when this release cannot: then the file that it can read is taken."""
     try:
-        return _read(content)
+        return _read(content, now)
     except WatchkeeperError as error:
-        log.warning("remembered_guardrail_unreadable", model=model, message=str(error))
+        log.warning("remembered_guardrail_unreadable", model=now.model, message=str(error))
         return None
 
 
@@ -86,16 +89,17 @@ def _content(guardrail: Guardrail) -> bytes | None:
     """Give the file as it was loaded; None when it has changed or gone since: a standby may wait for days to take over."""
     try:
         content = b"" if guardrail.path is None else guardrail.path.read_bytes()
-        return content if _read(content).digest == guardrail.digest else None
+        return content if _read(content, guardrail).digest == guardrail.digest else None
     except (OSError, WatchkeeperError):
         return None
 
 
-def _read(content: bytes) -> Guardrail:
+def _read(content: bytes, beside: Guardrail) -> Guardrail:
+    """Load a file from its content; its profile is looked for where the file of today is."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "accepted.yaml"
         path.write_bytes(content)
-        return load(path)
+        return load(path, None if beside.path is None else beside.path.parent)
 
 
 def _objection(before: Guardrail, now: Guardrail) -> str | None:

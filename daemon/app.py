@@ -210,14 +210,14 @@ class App:
 
 
 def _guardrails(settings: Settings) -> Mapping[str, Guardrail]:
-    """Load the directory, and say what of it is not judged yet, and what names a route or an executor that is not there."""
+    """Load the directory, and say what of it has no effect yet, and what names a route or an executor that is not there."""
     directory = settings.guardrails
     loaded = load_directory(directory)
     if not loaded:
         raise CannotStart(f"there is no guardrail file in {directory}; write one a model, or set `guardrails` to their directory")
     for guardrail in loaded.values():
         for sentence in notices(guardrail):
-            log.warning("not_judged_yet", model=guardrail.model, message=sentence)
+            log.warning("without_effect", model=guardrail.model, message=sentence)
         for sentence in unknown_destinations(guardrail, settings.routes, settings.executors):
             log.error("unknown_destination", model=guardrail.model, message=sentence)
     return loaded

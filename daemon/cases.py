@@ -28,7 +28,8 @@ class Case:
     """An open incident and what is done about it."""
 
     incident: Incident
-    healing: Healing
+    healing: Healing | None = None  # whether the harm is over, where losses are part of it
+    scopes: set[tuple[str, str, str]] = field(default_factory=set)  # (rule, version, segment) of all that was in breach
     rollback: Rollback | None = None
     notices: int = 0
     told: list[str] = field(default_factory=list)  # routes that know of it
@@ -38,7 +39,8 @@ class Case:
         """Give everything as plain data."""
         return {
             "incident": incidents.to_record(self.incident),
-            "healing": self.healing.to_state(),
+            "healing": None if self.healing is None else self.healing.to_state(),
+            "scopes": sorted(self.scopes),
             "rollback": None if self.rollback is None else asdict(self.rollback),
             "notices": self.notices,
             "told": self.told,
@@ -50,7 +52,8 @@ class Case:
         """Rebuild what `to_state` described."""
         return cls(
             incidents.from_record(state["incident"]),
-            Healing.from_state(state["healing"]),
+            None if state["healing"] is None else Healing.from_state(state["healing"]),
+            {(rule, version, segment) for rule, version, segment in state["scopes"]},
             None if state["rollback"] is None else Rollback(**state["rollback"]),
             state["notices"],
             list(state["told"]),

@@ -143,9 +143,7 @@ class Feature(Section):
 class DefaultRule(Section):
     """Switches a default rule off, or changes its severity."""
 
-    rule: Literal["harm", "version", "records", "completeness", "labels", "traffic", "drift"] = Field(
-        description="The name of a default rule; or `outcome` or `detector`, which add one."
-    )
+    rule: str = Field(description="The name of a default rule; or `outcome` or `detector`, which add one.")
     enabled: bool = Field(True, description="`false` switches the rule off.")
     severity: Setting | None = Field(None, description="`page`, `ticket`, `log` or `off`, instead of the rule's own.")
 

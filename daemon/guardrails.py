@@ -24,10 +24,12 @@ from daemon.guardrail_parts import (
     LOSSES,
     Costs,
     DefaultRule,
+    DetectorRule,
     Feature,
     Label,
     Labels,
     Loss,
+    OutcomeRule,
     RateText,
     ReferenceSetting,
     Respond,
@@ -38,6 +40,7 @@ from daemon.guardrail_parts import (
 )
 from daemon.schema import Name, Names, Section, Text, Tolerance, day, default, findings, text, tolerance, tuple_of_list, wrong
 from daemon.yaml_lines import Document, Location, Node, read
+from detectors.profile import Profile, ProfileError, load_profile
 
 #: Lists whose items are names: once each.
 _UNIQUE: Final[tuple[Location, ...]] = (
@@ -100,6 +103,7 @@ class Guardrail(Section):
     respond: Respond = default({}, "Who hears of an incident, and what is done about it.")
 
     _path: Path | None = PrivateAttr(None)
+    _profile: Profile | None = PrivateAttr(None)
 
     @field_validator("positive")
     @classmethod
@@ -157,6 +161,11 @@ class Guardrail(Section):
         """The file it was loaded from."""
         return self._path
 
+    @property
+    def profile(self) -> Profile | None:
+        """What `reference.profile` names; None where it names nothing, or nothing is there (see `notices`)."""
+        return self._profile
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (64 hex digits) of the canonical JSON of what the file says.
@@ -186,6 +195,11 @@ class Guardrail(Section):
                 return setting.severity or DEFAULT_RULES[rule]
         return DEFAULT_RULES[rule]
 
+    @property
+    def added_rules(self) -> tuple[OutcomeRule | DetectorRule, ...]:
+        """The rules that the file adds to the default ones."""
+        return tuple(setting for setting in self.rules if not isinstance(setting, DefaultRule))
+
     def tolerance_over(self, reference_mean: float) -> float:
         """The rise of the mean loss over this reference mean that does no harm, on the scale of the loss (0..1)."""
         return self.tolerance.over(reference_mean)
@@ -194,8 +208,12 @@ class Guardrail(Section):
 # --- files ----------------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path | str) -> Guardrail:
-    """The guardrail in a file.
+def load(path: Path | str, base: Path | None = None) -> Guardrail:
+    """The guardrail in a file, with the profile that it names.
+
+    Args:
+        path: of the file.
+        base: the directory that a relative `reference.profile` begins at; default: the file's own.
 
     Raises:
         InvalidGuardrails: with every problem of the file, each at its line and column.
@@ -210,9 +228,20 @@ def load(path: Path | str) -> Guardrail:
         guardrail = Guardrail.model_validate(document.root.plain(), context={"path": Path(path)})
     except ValidationError as error:
         found += [finding.problem(document) for finding in findings(error)]
+    if guardrail is not None:
+        try:
+            guardrail._profile = _profile(guardrail, base or Path(path).parent)  # noqa: SLF001  # this is its loader
+        except ProfileError as error:
+            found.append(document.problem(("reference", "profile"), str(error)))
     if guardrail is None or found:
         raise InvalidGuardrails(found)
     return guardrail
+
+
+def _profile(guardrail: Guardrail, base: Path) -> Profile | None:
+    """The profile that the file names; None when it is not there: `profile` reads the guardrail file before it can make one."""
+    name = guardrail.reference.profile
+    return load_profile(base / name) if name is not None and (base / name).exists() else None
 
 
 def load_directory(path: Path | str) -> dict[str, Guardrail]:
@@ -277,36 +306,19 @@ def _name_of_rule(document: Document, index: int) -> str:
     return _as_said(document.find(("rules", index, "name"))) if rule in {"outcome", "detector"} else rule
 
 
-# --- what is not there yet ------------------------------------------------------------------------------------------------
+# --- what has no effect ---------------------------------------------------------------------------------------------------
 
-#: What a file may ask for and this version does not judge yet. Nothing else of the schema is accepted without effect.
+#: What a file may ask for and this version does not do yet. Nothing else of the schema is accepted without effect.
 NOT_YET: Final[Mapping[str, str]] = {
-    "review_by": "review_by is not judged yet: no ticket is opened once it is past",
-    "reference.profile": "reference.profile is not read yet: the reference is learned from live traffic",
-    "features": "features are checked for their form only: bounds, categories and missing values are not judged yet",
-    "segments": "segments are not judged yet: harm is judged over all traffic of a version",
-    "traffic.silent_after": "traffic.silent_after is not judged yet: a model that falls silent is not reported",
     "respond.rollback.approval": "approval: manual only announces a rollback yet: a person has to carry it out",
-    "records": "the rule records is not judged yet: hard errors in events are not counted per model",
-    "completeness": "the rule completeness is not judged yet: missing values are not compared with the reference",
-    "labels": "the rule labels is not judged yet: low coverage makes harm unknown, but neither pages nor opens a ticket",
-    "traffic": "the rule traffic is not judged yet: a model that falls silent is not reported",
-    "drift": "the rule drift is not judged yet: moved features are evidence in an incident, but open no ticket",
-    "outcome": "rules of kind outcome are not judged yet: outcome events are counted only",
-    "detector": "rules of kind detector are not judged yet",
 }
 
 
 def notices(guardrail: Guardrail) -> list[str]:
-    """One sentence for each thing that the file asks for and this version accepts, but does not judge yet."""
-    rollback = guardrail.respond.rollback
-    asked: dict[str, bool] = {
-        "review_by": guardrail.review_by is not None,
-        "reference.profile": guardrail.reference.profile is not None,
-        "features": bool(guardrail.features),
-        "segments": bool(guardrail.segments),
-        "traffic.silent_after": isinstance(guardrail.traffic.silent_after, float),
-        "respond.rollback.approval": rollback is not None and rollback.approval == "manual",
-    }
-    asked.update({setting.rule: True for setting in guardrail.rules if setting.enabled and setting.severity != "off"})
-    return [sentence for key, sentence in NOT_YET.items() if asked.get(key, False)]
+    """One sentence for each thing that the file asks for and that has no effect now."""
+    rollback, profile = guardrail.respond.rollback, guardrail.reference.profile
+    asked = {"respond.rollback.approval": rollback is not None and rollback.approval == "manual"}
+    found = [sentence for key, sentence in NOT_YET.items() if asked[key]]
+    if profile is not None and guardrail.profile is None:
+        found.append(f"reference.profile: there is no file {profile}: the reference is learned from live traffic until there is")
+    return found

@@ -8,10 +8,13 @@ After a confirmed rollback, one test at level 0.05 on what was predicted since t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from detectors.budget import increment
 from detectors.sequential import EProcess, Recovery
+
+if TYPE_CHECKING:
+    from daemon.join import Waiting
 
 #: Harm is called over too early at most once in this time (seconds) of harm.
 FALSE_RESOLVE_EVERY: Final = 7 * 86400.0
@@ -25,12 +28,14 @@ class Healing:
     Args:
         limit: the mean loss under which there is no harm.
         shadow: whether it is a shadow's incident; else only live and canary predictions count.
-        scope: the version that does the harm; while it serves, the others' losses say nothing about it. Empty: all of them count.
+        scope: the version that does the harm; while it serves, the others' losses say nothing about it. Empty: all count.
+        segment: where the harm is; None: everywhere.
     """
 
-    def __init__(self, limit: float, shadow: bool, scope: str) -> None:
+    def __init__(self, limit: float, shadow: bool, scope: str, segment: str | None = None) -> None:
         self.limit = limit
         self.scope = scope
+        self.segment = segment
         self.shadow = shadow
         self.healed = False
         self.labels = 0
@@ -57,9 +62,12 @@ class Healing:
         self.since = None
         self.labels, self.total = 0, 0.0
 
-    def take(self, stage: str, loss: float, at: float, mark: float) -> bool:
+    def take(self, waiting: Waiting, loss: float) -> bool:
         """Take a mature loss of any version; True when it is the one that shows that harm is over."""
-        if self.healed or (stage == "shadow") != self.shadow or (self.since is not None and at <= self.since):
+        at, mark = waiting.at, waiting.ts
+        if self.healed or (waiting.stage == "shadow") != self.shadow or (self.since is not None and at <= self.since):
+            return False
+        if self.segment is not None and self.segment not in waiting.segments:
             return False
         self.labels += 1
         self.total += loss
@@ -80,6 +88,7 @@ class Healing:
             "limit": self.limit,
             "shadow": self.shadow,
             "scope": self.scope,
+            "segment": self.segment,
             "healed": self.healed,
             "labels": self.labels,
             "total": self.total,
@@ -92,7 +101,7 @@ class Healing:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Healing:
         """Rebuild what `to_state` described."""
-        healing = cls(state["limit"], state["shadow"], state["scope"])
+        healing = cls(state["limit"], state["shadow"], state["scope"], state["segment"])
         healing.healed, healing.labels, healing.total = state["healed"], state["labels"], state["total"]
         healing.since, healing._last = state["since"], state["last"]
         healing._recovery = Recovery.from_state(state["recovery"])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from daemon.events import Label, Prediction
     from daemon.store import Store
@@ -35,6 +35,7 @@ class Waiting(msgspec.Struct, array_like=True):
     score: float | None
     scores: dict[str, float] | None
     released: bool = False
+    segments: list[str] = []  # "region=north"
 
 
 class Entry(msgspec.Struct, array_like=True):
@@ -123,8 +124,8 @@ class Join:
         """Rows that did not reach age h yet."""
         return self._cursors.end - self._cursors.release
 
-    def predict(self, event: Prediction) -> bool:
-        """Take a prediction in; False when it was there already."""
+    def predict(self, event: Prediction, segments: Sequence[str] = ()) -> bool:
+        """Take a prediction in, with the segments that it belongs to; False when it was there already."""
         entry = self._find(event.id)
         if entry is None:
             entry = Entry(None, 0.0, [])
@@ -133,7 +134,17 @@ class Join:
             return False
         seq = self._append(event.at, event.id)
         entry.waiting.append(
-            Waiting(seq, event.at, event.ts, event.version, event.stage, event.prediction, event.score, event.scores)
+            Waiting(
+                seq,
+                event.at,
+                event.ts,
+                event.version,
+                event.stage,
+                event.prediction,
+                event.score,
+                event.scores,
+                segments=list(segments),
+            )
         )
         self._entries[event.id] = entry
         self.counts.predictions += 1
@@ -142,7 +153,7 @@ class Join:
         return True
 
     def label(self, event: Label) -> list[Joined]:
-        """Take a label in; gives the predictions that it came too late for, which are counted but not tested."""
+        """Take a label in; gives the predictions that it is the first one of. Those released already are counted, not tested."""
         self.counts.labels += 1
         entry = self._find(event.id)
         if entry is None:
@@ -158,9 +169,8 @@ class Join:
         entry.label, entry.labelled_at = event.label, event.at
         self._entries[event.id] = entry
         self.counts.joined += len(entry.waiting)
-        late = [Joined(event.id, w, event.label, max(0.0, event.at - w.at)) for w in entry.waiting if w.released]
-        self.counts.late_labels += len(late)
-        return late
+        self.counts.late_labels += sum(waiting.released for waiting in entry.waiting)
+        return [Joined(event.id, waiting, event.label, max(0.0, event.at - waiting.at)) for waiting in entry.waiting]
 
     def mature(self, clock: float, age: float) -> Iterator[Joined]:
         """Give the predictions that reached `age` (seconds) at `clock`, in the order of their arrival, each once.

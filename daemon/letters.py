@@ -9,7 +9,7 @@ from alerting import incidents
 from alerting.incidents import Action, Incident
 from alerting.intents import Intent, Kind, key_of
 from alerting.journal import incident_entry
-from alerting.notice import Event, notice_of
+from alerting.notice import Event, Notice, notice_of
 from alerting.notice import to_record as notice_record
 from alerting.rollbacks.command import RollbackCommand
 from alerting.rollbacks.command import to_record as command_record
@@ -58,6 +58,24 @@ class Letters:
                 notice = notice_of(case.incident, event=event, key=key, at=now)
                 self._intend(kind, key, route, notice_record(notice), incident.id, context)
 
+    def remind(self, reason: str, context: Context) -> None:
+        """Open a ticket about the guardrail file itself."""
+        guardrail = self._guardrail
+        about = f"review:{guardrail.model}:{guardrail.version}"
+        for route in self._routes["ticket"]:
+            notice = Notice(
+                key=f"{about}:{route}",
+                dedup_key=about,
+                event="trigger",
+                severity="ticket",
+                cause="review",
+                reason=reason,
+                at=context.now,
+                model=guardrail.model,
+                runbook=guardrail.runbook,
+            )
+            self._intend("ticket", notice.key, route, notice_record(notice), None, context)
+
     def journal(self, incident: Incident, context: Context) -> None:
         """Write the incident down as it is now."""
         key = f"journal:{incident.id}:{incident.revision}"
@@ -80,7 +98,9 @@ class Letters:
         )
         self._intend("rollback", key, executor, command_record(command), incident.id, context)
 
-    def _intend(self, kind: Kind, key: str, destination: str, body: dict[str, Any], incident: str, context: Context) -> None:
+    def _intend(
+        self, kind: Kind, key: str, destination: str, body: dict[str, Any], incident: str | None, context: Context
+    ) -> None:
         self._intents.append(
             Intent(
                 key=key,

@@ -1,213 +1,66 @@
-"""The policy: from readings to verdicts, and from verdicts to a cause. Pure functions and literal tables.
+"""The policy: from the verdicts of all rules to what is wrong, and what that leads to. Pure functions and one literal table.
 
-A verdict is `ok`, `unknown` or `breach`, with a reason from a closed list and the numbers behind it. Unknown is not healthy: no
-data, immature labels and too few samples never resolve anything, never promote and never roll back. Which cause a set of
-breaches has is one table, most specific first; the first row that holds wins.
+Breaches of one model with one cause belong together. What a version does to its losses comes first: other breaches that began
+about when the harm did explain it, and go with it. The rest stands for itself. Which cause a group has is one table, most
+specific first; the first row that holds wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
-Severity = Literal["log", "ticket", "page"]
-State = Literal["ok", "unknown", "breach"]
-Reason = Literal[
-    "within_limit",
-    "over_limit",
-    "learning_reference",
-    "too_few_labels",
-    "low_coverage",
-    "no_traffic",
-    "feedback_loop",
-    "not_scored",
-    "not_worse",
-    "worse_than_older",
-    "undecided",
-    "no_older_version",
-]
+from daemon.rules.verdict import Severity, Verdict, worst
 
-#: A version without a prediction for this long (seconds, or this many of its mean gaps, beside the age of its labels) has nothing
-#: left to judge.
-GONE_AFTER: Final = 600.0
-GONE_AFTER_GAPS: Final = 30
-#: Tested labels before a version may be called ok: of fewer nothing is known.
-LEAST_LABELS: Final = 50
 #: Labels since the onset before a rollback may be sent: a handful of bad luck is no reason to move traffic.
 ROLLBACK_LABELS: Final = 50
+#: Rules about the losses themselves. What the others find explains a harm or stands for itself.
+LOSSES: Final = frozenset({"harm", "version"})
+#: Rules whose breach is over when they say so; drift may stay for ever without harm, and holds no harm's incident open.
+RECOVERING: Final = frozenset({"records", "completeness", "labels", "traffic"})
 
+#: What a breach that stands for itself is about, by its reason.
+_KINDS: Final[Mapping[str, str]] = {
+    "hard_errors": "inputs",
+    "swapped": "inputs",
+    "missing": "inputs",
+    "missing_moves_scores": "inputs",
+    "flipped": "mirrored",
+    "stopped": "blind",
+    "uncovered": "blind",
+    "sparse": "blind",
+    "late": "blind",
+    "silent": "blind",
+    "over_limit": "harm",
+    "outcome_over_limit": "outcome",
+    "loss_moved": "harm",
+    "drifted": "drift",
+    "drifted_slowly": "drift",
+    "moved": "drift",
+}
+#: In a segment the onset of harm is known the less exactly the smaller it is: a tenth of the traffic is a usual size.
+SEGMENT_NEAR: Final = 10.0
+#: Causes that are not in the losses themselves.
+EXPLAINED: Final = frozenset({"label_fault", "input_fault"})
+#: A breach that is only inferred never stands for itself.
+EVIDENCE_ONLY: Final = frozenset({"inferred_errors"})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What a rule finds in a scope. `onset` is event time in epoch seconds, `labels` the tested labels since then."""
-
-    rule: str
-    version: str
-    segment: str | None
-    state: State
-    reason: Reason
-    text: str
-    severity: Severity
-    evidence: float = 0.0
-    onset: float | None = None
-    labels: int = 0
-    numbers: Mapping[str, float | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HarmReading:
-    """What `harm` is judged on: one version, overall. Losses on the scale 0..1, times in epoch seconds."""
-
-    version: str
-    severity: Severity
-    measure: str  # what the loss is called, "error rate" say
-    last_seen: float
-    age: float  # labels are looked at this long after their prediction
-    gap: float = 0.0  # mean seconds between predictions
-    hidden: bool = False  # a shadow whose labels depend on what users were shown
-    limit: float | None = None
-    reference: float | None = None
-    learned: int = 0
-    needed: int = 0
-    unscored: bool = False  # labels come, but the loss needs a score that does not
-    coverage: float = 1.0
-    coverage_floor: float = 0.0
-    alarmed: bool = False
-    onset: float | None = None
-    labels: int = 0
-    mean: float = 0.0  # since the onset when alarmed, of late otherwise
-    evidence: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionReading:
-    """What `version` is judged on: a newer version against the older one, whose comparison is a `kind` of trial."""
-
-    version: str
-    severity: Severity
-    measure: str
-    last_seen: float
-    age: float
-    gap: float = 0.0
-    hidden: bool = False
-    older: str | None = None
-    kind: str = ""
-    decision: str = "undecided"
-    onset: float | None = None
-    labels: int = 0
-    new_mean: float = 0.0
-    old_mean: float = 0.0
-    bound: float = 0.0  # the new version's mean loss above which it counts as worse
-    coverage: float = 1.0
-    coverage_floor: float = 0.0
-    evidence: float = 0.0
-
-
-Reading = HarmReading | VersionReading
-
-
-def judge(reading: Reading, now: float) -> Verdict:
-    """Judge what was read; `now` is the clock of events, epoch seconds."""
-    return _judge_harm(reading, now) if isinstance(reading, HarmReading) else _judge_version(reading, now)
-
-
-def _gone(r: Reading, now: float) -> bool:
-    return now - r.last_seen > r.age + max(GONE_AFTER, GONE_AFTER_GAPS * r.gap)
-
-
-def _judge_harm(r: HarmReading, now: float) -> Verdict:
-    state, reason, text = _harm_finding(r, now)
-    numbers = {"mean_loss": r.mean, "limit": r.limit, "reference": r.reference, "coverage": r.coverage, "labels": float(r.labels)}
-    return Verdict(
-        rule="harm",
-        version=r.version,
-        segment=None,
-        state=state,
-        reason=reason,
-        text=text,
-        severity=r.severity,
-        evidence=r.evidence,
-        onset=r.onset if state == "breach" else None,
-        labels=r.labels if state == "breach" else 0,
-        numbers=numbers,
-    )
-
-
-def _harm_finding(r: HarmReading, now: float) -> tuple[State, Reason, str]:
-    if r.hidden:
-        return "unknown", "feedback_loop", "users react to what they are shown, so a shadow's labels say nothing about it"
-    if _gone(r, now):
-        return "unknown", "no_traffic", f"version {r.version} gets no predictions"
-    if r.unscored:
-        return "unknown", "not_scored", f"the {r.measure} needs `score` or `scores`, which the predictions do not carry"
-    if r.limit is None:
-        return "unknown", "learning_reference", f"learning the reference: {r.learned} of {r.needed} labels"
-    if r.alarmed:
-        text = (
-            f"the {r.measure} of version {r.version} is {_share(r.mean)} over {r.labels} labels since its onset; "
-            f"harm begins at {_share(r.limit)}" + (f", the reference is {_share(r.reference)}" if r.reference is not None else "")
-        )
-        return "breach", "over_limit", text
-    if r.coverage < r.coverage_floor:
-        text = f"{_share(r.coverage)} of the predictions have a label in time, at least {_share(r.coverage_floor)} are needed"
-        return "unknown", "low_coverage", text
-    if r.labels < LEAST_LABELS:
-        return "unknown", "too_few_labels", f"{r.labels} of {LEAST_LABELS} labels are there"
-    return "ok", "within_limit", f"the {r.measure} is {_share(r.mean)}; harm begins at {_share(r.limit)}"
-
-
-def _judge_version(r: VersionReading, now: float) -> Verdict:
-    state, reason, text = _version_finding(r, now)
-    breach = state == "breach"
-    return Verdict(
-        rule="version",
-        version=r.version,
-        segment=None,
-        state=state,
-        reason=reason,
-        text=text,
-        severity=r.severity,
-        evidence=r.evidence,
-        onset=r.onset if breach else None,
-        labels=r.labels if breach else 0,
-        numbers={"mean_loss": r.new_mean, "older_mean_loss": r.old_mean, "limit": r.bound, "labels": float(r.labels)},
-    )
-
-
-def _version_finding(r: VersionReading, now: float) -> tuple[State, Reason, str]:
-    if r.hidden:
-        return "unknown", "feedback_loop", "users react to what they are shown, so a shadow's labels say nothing about it"
-    if _gone(r, now):
-        return "unknown", "no_traffic", f"version {r.version} gets no predictions"
-    if r.older is None:
-        return "unknown", "no_older_version", "there is no older version that is known to be good"
-    numbers = f"{_share(r.new_mean)} against {_share(r.old_mean)} of version {r.older}"
-    if r.decision == "worse":
-        text = (
-            f"version {r.version} is worse than version {r.older} ({r.kind}): its {r.measure} is {numbers}, "
-            f"harm begins at {_share(r.bound)}, {r.labels} labels since its onset"
-        )
-        return "breach", "worse_than_older", text
-    if r.coverage < r.coverage_floor:
-        text = f"{_share(r.coverage)} of the predictions have a label in time, at least {_share(r.coverage_floor)} are needed"
-        return "unknown", "low_coverage", text
-    if r.decision == "not_worse":
-        return "ok", "not_worse", f"version {r.version} is not worse ({r.kind}): its {r.measure} is {numbers}"
-    return "unknown", "undecided", f"undecided after {r.labels} labels ({r.kind}): the {r.measure} is {numbers}"
-
-
-def _share(value: float | None) -> str:
-    return "unknown" if value is None else f"{100 * value:.3g} %"
+Hit = Literal["none", "newer", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known about one version when it is in breach; `older` is the one before it that was known to be good."""
+    """What is known about a group of breaches; `older` is the version before it that was known to be good."""
 
-    worse: bool
-    harm: bool
-    older_over_limit: bool
+    worse: bool = False
+    harm: bool = False
+    older_over_limit: bool = False
+    mirrored: bool = False  # the labels rank as if they were turned round, for the older version too
+    inputs: Hit = "none"  # which versions' inputs are broken
+    outcome: bool = False
+    blind: bool = False
+    drift: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +73,16 @@ class Cause:
     retrain: bool = False
 
 
-#: Most specific first. `label_fault` and `input_fault` belong before `new_version`, `blind` and `drift` behind `concept`.
+#: Most specific first.
 CAUSES: Final[tuple[Cause, ...]] = (
+    Cause(
+        "label_fault",
+        lambda facts: facts.mirrored,
+    ),
+    Cause(
+        "input_fault",
+        lambda facts: facts.inputs == "all" or (facts.inputs == "newer" and not facts.worse),
+    ),
     Cause(
         "new_version",
         lambda facts: facts.worse and not facts.older_over_limit,
@@ -232,6 +93,18 @@ CAUSES: Final[tuple[Cause, ...]] = (
         lambda facts: facts.worse or facts.harm,
         retrain=True,
     ),
+    Cause(
+        "outcome",
+        lambda facts: facts.outcome,
+    ),
+    Cause(
+        "blind",
+        lambda facts: facts.blind,
+    ),
+    Cause(
+        "drift",
+        lambda facts: facts.drift,
+    ),
 )
 
 
@@ -240,6 +113,172 @@ def cause_of(facts: Facts) -> Cause | None:
     return next((cause for cause in CAUSES if cause.holds(facts)), None)
 
 
-def worst(severities: list[Severity]) -> Severity:
-    """Give the highest of some severities."""
-    return max(severities, key=("log", "ticket", "page").index)
+def supersedes(cause: str, known: str) -> bool:
+    """Whether an open incident changes its cause for another one.
+
+    For a more specific one, as evidence comes in. A fault of labels or inputs stays one when its evidence fades before the harm
+    does; only whether it is the version or the world may be judged anew.
+    """
+    names = [row.name for row in CAUSES]
+    return names.index(cause) < names.index(known) or (known, cause) == ("new_version", "concept")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of a version beside the verdicts; times in epoch seconds."""
+
+    name: str
+    first_seen: float
+    near: float  # so many seconds apart, two onsets may be of one fault
+    older: str | None = None  # the version that it is set against
+    older_over_limit: bool = False
+    older_serves: bool = False
+    fresh: bool = False  # it replaced the older one, and the comparison has not ended
+    clearly_over: bool = False  # its losses since the alarm's onset are over what the older one had, of late too
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Breaches that belong together, the one that says it best first."""
+
+    cause: Cause
+    found: tuple[Verdict, ...]
+    version: str | None
+
+    @property
+    def first(self) -> Verdict:
+        """The verdict whose numbers are the incident's."""
+        return self.found[0]
+
+    @property
+    def severity(self) -> Severity:
+        """The highest of them."""
+        return worst([verdict.severity for verdict in self.found])
+
+    @property
+    def reason(self) -> str:
+        """One sentence: what is wrong; where something explains the harm, that first."""
+        why = next((verdict for verdict in self.found if verdict.rule not in LOSSES), None)
+        if self.first.rule not in LOSSES or why is None or self.cause.name not in EXPLAINED:
+            return self.first.text
+        return f"{why.text}; {self.first.text}"
+
+    def onset(self, now: float) -> float:
+        """When it began, event time: as the losses say, where they are part of it."""
+        of_losses = [verdict.onset for verdict in self.found if verdict.rule in LOSSES and verdict.onset is not None]
+        return min(of_losses or [verdict.onset for verdict in self.found if verdict.onset is not None], default=now)
+
+
+def diagnose(verdicts: Iterable[Verdict], standings: Mapping[str, Standing]) -> list[Diagnosis]:
+    """Put the breaches of a model together by their cause."""
+    breaches = [verdict for verdict in verdicts if verdict.state == "breach"]
+    found: dict[str, Diagnosis] = {}
+    explained: set[tuple[str, str, str]] = set()
+    for name in sorted({verdict.version for verdict in breaches if verdict.rule in LOSSES}):
+        standing = standings[name]
+        harmful, reasons = _of_version(name, breaches, standing)
+        explained |= {verdict.scope for verdict in reasons}
+        cause = cause_of(_facts(harmful, reasons, breaches, standing))
+        if cause is not None:
+            _add(found, cause, name, [*harmful, *reasons])
+    for verdict in breaches:
+        alone = verdict.rule not in LOSSES and verdict.scope not in explained and verdict.reason not in EVIDENCE_ONLY
+        cause = cause_of(_facts_alone(verdict)) if alone else None
+        if cause is not None:
+            _add(found, cause, verdict.version, [verdict])
+    return list(found.values())
+
+
+def _add(found: dict[str, Diagnosis], cause: Cause, version: str, verdicts: Sequence[Verdict]) -> None:
+    """Join a group of the same cause; a version that may be rolled back has its own."""
+    key = f"{cause.name}/{version if cause.rollback else ''}"
+    known = found.get(key)
+    if known is None:
+        found[key] = Diagnosis(cause, tuple(verdicts), version or None)
+    else:
+        new = tuple(verdict for verdict in verdicts if verdict not in known.found)
+        found[key] = Diagnosis(cause, (*known.found, *new), known.version or version or None)
+
+
+def _of_version(name: str, breaches: Sequence[Verdict], standing: Standing) -> tuple[list[Verdict], list[Verdict]]:
+    """Give the breaches about a version's losses, and those that may explain them."""
+    harmful = [verdict for verdict in breaches if verdict.version == name and verdict.rule in LOSSES]
+    harmful.sort(key=lambda verdict: (verdict.rule != "version", verdict.segment is not None, verdict.onset or 0.0))
+    onset = min((verdict.onset for verdict in harmful if verdict.onset is not None), default=0.0)
+    near = standing.near if any(verdict.segment is None for verdict in harmful) else SEGMENT_NEAR * standing.near
+    # The onset of harm is an estimate: what began between it and the alarm made most of the evidence.
+    latest = max([onset + near, *(verdict.found for verdict in harmful if verdict.found is not None)])
+    reasons = [
+        verdict
+        for verdict in breaches
+        if verdict.rule not in LOSSES
+        and verdict.version in {name, ""}
+        and verdict.onset is not None
+        and verdict.onset >= onset - near
+        and (verdict.rule not in {"records", "completeness"} or verdict.onset <= latest)
+    ]
+    return harmful, reasons
+
+
+def _facts(
+    harmful: Sequence[Verdict], reasons: Sequence[Verdict], breaches: Sequence[Verdict], standing: Standing
+) -> Facts:  # fmt: skip
+    rules = {verdict.rule for verdict in harmful}
+    broken = [verdict for verdict in reasons if verdict.rule in {"records", "completeness"}]
+    flipped = {verdict.version for verdict in breaches if verdict.reason == "flipped"}
+    # Just after a full replacement, harm by itself says that the newer version is worse than the older one was. Whether the
+    # labels turned round at that moment cannot be told: the older version, which would show it, predicts no more.
+    others = {standing.older} if standing.older is not None and standing.older_serves else set()
+    segment_only = all(verdict.segment is not None for verdict in harmful)
+    return Facts(
+        worse="version" in rules or ("harm" in rules and standing.fresh and (standing.clearly_over or segment_only)),
+        harm="harm" in rules,
+        older_over_limit=standing.older_over_limit,
+        mirrored=standing.name in flipped and others <= flipped and not standing.fresh,
+        inputs=_hit(broken, breaches, standing),
+    )
+
+
+def _hit(broken: Sequence[Verdict], breaches: Sequence[Verdict], standing: Standing) -> Hit:
+    """Tell whether only the newer version gets broken inputs: the older one does not, or they began with the newer one."""
+    if not broken:
+        return "none"
+    if standing.older is None:
+        return "all"
+    if standing.older_serves:
+        same = any(verdict.version == standing.older and verdict.rule in {"records", "completeness"} for verdict in breaches)
+        return "all" if same else "newer"
+    began = min(verdict.onset or 0.0 for verdict in broken)
+    return "newer" if standing.fresh and began - standing.first_seen <= standing.near else "all"
+
+
+def _facts_alone(verdict: Verdict) -> Facts:
+    kind = _KINDS.get(verdict.reason, "drift")
+    return Facts(
+        harm=kind == "harm",
+        mirrored=kind == "mirrored",
+        inputs="all" if kind == "inputs" else "none",
+        outcome=kind == "outcome",
+        blind=kind == "blind",
+        drift=kind == "drift",
+    )
+
+
+def cleared(scopes: Collection[tuple[str, str, str]], verdicts: Sequence[Verdict], serving: Collection[str]) -> bool:
+    """Whether the rules that opened an incident have found that it is over.
+
+    Each scope must be `ok` now. A version that serves no more cannot become so: then the rule must be `ok` for all that serve,
+    and for one at least.
+    """
+    now = {verdict.scope: verdict for verdict in verdicts}
+    for scope in scopes:
+        rule, version, _ = scope
+        verdict = now.get(scope)
+        if verdict is not None and verdict.state == "ok":
+            continue
+        if version == "" or version in serving:
+            return False
+        others = [other for other in verdicts if other.rule == rule and other.version in serving]
+        if not others or any(other.state != "ok" for other in others):
+            return False
+    return True

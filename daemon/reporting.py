@@ -16,8 +16,8 @@ import structlog
 if TYPE_CHECKING:
     from daemon.join import Join
     from daemon.loop import Turn
-    from daemon.policy import Verdict
     from daemon.records import Partition
+    from daemon.rules.verdict import Verdict
     from daemon.task import Task, Watched
     from daemon.telemetry import Telemetry
     from daemon.versions import Version
@@ -150,6 +150,8 @@ class Reporter:
                 telemetry.mean_loss(name, version.name, version.traffic.stage, version.mean())
                 if self._detailed:
                     telemetry.performance(name, version.name, version.performance.values())
+        if self._detailed:
+            self._inputs(name, watched)
         for verdict in verdicts:
             scope = (name, verdict.rule, verdict.version, verdict.segment or "")
             telemetry.verdict(*scope, verdict.state, verdict.reason)
@@ -157,6 +159,18 @@ class Reporter:
             limit = verdict.numbers.get("limit")
             if limit is not None:
                 telemetry.limit(*scope, limit)
+
+    def _inputs(self, name: str, watched: Watched) -> None:
+        """Tell what needs no labels."""
+        telemetry, monitor = self.telemetry, watched.monitor
+        for version in monitor.versions:
+            estimate = monitor.estimates.value(version)
+            if estimate is not None:
+                telemetry.estimated_loss(name, version, estimate)
+        for version, report in monitor.evidence.reports():
+            telemetry.features_not_updated(name, version, len(report.stale))
+            for error, n in report.errors.items():
+                telemetry.values_rejected(name, version, error, self._new(name, error, version, n=n))
 
     def _incidents(self, name: str, watched: Watched) -> None:
         cases = watched.response.cases
@@ -202,4 +216,9 @@ def _guardrail(name: str, watched: Watched) -> dict[str, Any]:
 
 def _verdict(name: str, watched: Watched, verdict: Verdict) -> dict[str, Any]:
     guardrail = watched.guardrail
-    return {"model": name, **asdict(verdict), "guardrail_version": guardrail.version, "digest": guardrail.short_digest}
+    return {
+        "model": name,
+        **asdict(verdict),
+        "guardrail_version": guardrail.version,
+        "digest": guardrail.short_digest,
+    }

@@ -8,6 +8,7 @@ calls nothing and nobody: what it decides is carried out elsewhere, after it was
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
@@ -16,15 +17,19 @@ from alerting.intents import Intent, Outcome
 from daemon.cases import Case, Context
 from daemon.healing import Healing
 from daemon.letters import Letters
-from daemon.policy import Cause, Severity, Verdict, cause_of, worst
+from daemon.policy import LOSSES, RECOVERING, Diagnosis, cleared, diagnose, supersedes
 from daemon.rollbacks import RollbackWatch
 
 if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
     from daemon.monitor import Monitor
+    from daemon.rules.verdict import Verdict
+    from detectors.drift import FeatureChange
 
 #: Features that an incident carries.
 FEATURES: Final = 20
+#: While an incident of another cause is open, nothing is learned about what is normal.
+HARMLESS: Final = frozenset({"drift", "outcome"})
 
 
 class Response:
@@ -46,6 +51,7 @@ class Response:
         self._letters = Letters(guardrail, routes)
         self._rollbacks = RollbackWatch(guardrail, monitor, self._letters, recorded)
         self._ordinals: dict[str, int] = {}
+        self._reminded = 0  # version of the guardrail file whose review was asked for
         self._terms = Terms(
             version=guardrail.version,
             digest=guardrail.short_digest,
@@ -57,106 +63,139 @@ class Response:
 
     # --- the step
 
+    def remind(self, context: Context) -> list[Intent]:
+        """Open a ticket, once for each version of the guardrail file, when the day is past by which it was to be reviewed."""
+        due = self.guardrail.review_by
+        if due is None or self._reminded == self.guardrail.version or context.now < _end_of(due):
+            return []
+        self._reminded = self.guardrail.version
+        if self.guardrail.mode == "enforce":
+            self._letters.remind(f"the guardrail file of {self.guardrail.model} was to be reviewed by {due}", context)
+        return self._letters.take()
+
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
         before = {key: case.incident.revision for key, case in self.cases.items()}
-        for cause, found in self._by_cause(verdicts):
-            self._open_or_extend(cause, found, context)
+        for diagnosis in diagnose(verdicts, self.monitor.standings(context.now)):
+            case = self._case_of(diagnosis)
+            if case is None:
+                self._open(diagnosis, context)
+            else:
+                self._extend(case, diagnosis, context)
         for case in list(self.cases.values()):
-            self._follow(case, context)
+            self._follow(case, verdicts, context)
         for incident in [case.incident for case in self.cases.values()] + self.closed:
             if before.get(incident.id) != incident.revision:
                 self._letters.journal(incident, context)
         self.closed.clear()
         return self._letters.take()
 
-    def _by_cause(self, verdicts: Sequence[Verdict]) -> list[tuple[Cause, list[Verdict]]]:
-        """Group the breaches of versions by their cause, each version under the most specific one."""
-        found: dict[str, tuple[Cause, list[Verdict]]] = {}
-        for name in sorted({verdict.version for verdict in verdicts if verdict.state == "breach"}):
-            cause = cause_of(self.monitor.facts(name, list(verdicts)))
-            if cause is None:
-                continue
-            scope = name if cause.rollback else ""
-            breaches = [verdict for verdict in verdicts if verdict.version == name and verdict.state == "breach"]
-            found.setdefault(f"{cause.name}/{scope}", (cause, []))[1].extend(breaches)
-        return list(found.values())
-
-    def _open_or_extend(self, cause: Cause, found: list[Verdict], context: Context) -> None:
-        now = context.now
-        case = self._case_of(cause, found)
-        first = min(found, key=lambda verdict: (verdict.rule != "version", verdict.onset or now))
-        severity = worst([verdict.severity for verdict in found])
-        if case is None:
-            self._open(cause, first, found, severity, context)
-            return
-        for verdict in found:
-            case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
-        before = case.incident.severity
-        case.incident = incidents.raise_severity(case.incident, severity, now)
-        if case.incident.severity != before:
-            case.healing = self._healing(case.incident)
-            self.monitor.healings[case.incident.id] = case.healing
-            self._rollbacks.consider(case, context)
-            self._letters.tell(case, "trigger", context)
-        if cause.name != case.incident.cause and case.rollback is None:
-            case.incident = incidents.change_cause(case.incident, cause.name, first.text, now)
-            self._letters.tell(case, "update", context)
-
-    def _case_of(self, cause: Cause, found: list[Verdict]) -> Case | None:
-        """Find the open case that these breaches belong to: the same cause, or another cause of the same version."""
-        versions = {verdict.version for verdict in found}
+    def _case_of(self, diagnosis: Diagnosis) -> Case | None:
+        """Find the open case that these breaches belong to: one that has some of them already, or has the same cause."""
+        scopes = {verdict.scope for verdict in diagnosis.found}
+        known = [case for case in self.cases.values() if case.scopes & scopes]
+        if known:
+            return max(known, key=lambda case: incidents.SEVERITIES.index(case.incident.severity))
         for case in self.cases.values():
-            same = case.incident.cause == cause.name and (not cause.rollback or case.incident.version in versions)
-            if same or case.incident.version in versions:
+            same = case.incident.cause == diagnosis.cause.name
+            if same and (not diagnosis.cause.rollback or case.incident.version == diagnosis.version):
                 return case
         return None
 
-    def _open(self, cause: Cause, first: Verdict, found: list[Verdict], severity: Severity, context: Context) -> None:
-        monitor, now = self.monitor, context.now
-        onset = min((verdict.onset for verdict in found if verdict.onset is not None), default=now)
-        moved = [
-            {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
-            for change in monitor.evidence.since(onset)[:FEATURES]
-        ]
+    def _open(self, diagnosis: Diagnosis, context: Context) -> None:
+        monitor, now, first = self.monitor, context.now, diagnosis.first
+        onset = diagnosis.onset(now)
+        version = monitor.versions.get(diagnosis.version or "")
         finding = Finding(
             model=self.guardrail.model,
-            cause=cause.name,
-            severity=severity,
-            reason=first.text,
-            rules=tuple(sorted({verdict.rule for verdict in found})),
-            version=first.version,
+            cause=diagnosis.cause.name,
+            severity=diagnosis.severity,
+            reason=diagnosis.reason,
+            rules=tuple(sorted({verdict.rule for verdict in diagnosis.found})),
+            version=diagnosis.version,
+            segment=self._segment(diagnosis, onset),
             onset=onset,
             labels_to_alarm=first.labels,
             numbers=dict(first.numbers),
-            features=moved,
+            features=features_of(diagnosis, self.monitor.evidence.since(onset)),
             offsets={f"{topic}-{partition}": offset for (topic, partition), offset in sorted(context.offsets.items())},
-            examples=monitor.versions[first.version].examples(onset),
+            examples=() if version is None else version.examples(onset),
         )
-        name = f"{cause.name}/{first.version}"
+        name = f"{diagnosis.cause.name}/{diagnosis.version or ''}"
         ordinal = self._ordinals[name] = self._ordinals.get(name, 0) + 1
         incident = incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now)
-        case = Case(incident, self._healing(incident))
-        self.cases[case.incident.id] = case
-        monitor.healings[case.incident.id] = case.healing
-        if severity == "page":
+        case = self.cases[incident.id] = Case(incident)
+        self._take_up(case, diagnosis)
+        if incident.severity == "page":
             self.last_page = now
-        if cause.retrain:
+        if diagnosis.cause.retrain:
             hint = Action(kind="retrain_hint", at=now, reason="what is to be predicted has changed since the onset")
             case.incident = incidents.add_action(case.incident, hint)
         self._rollbacks.consider(case, context)
         self._letters.tell(case, "trigger", context)
 
+    def _extend(self, case: Case, diagnosis: Diagnosis, context: Context) -> None:
+        """Take more evidence into an open case: rules, columns, a higher severity, another cause."""
+        now = context.now
+        for verdict in diagnosis.found:
+            case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
+        self._take_up(case, diagnosis)
+        features = features_of(diagnosis, self.monitor.evidence.since(case.incident.onset))
+        case.incident = incidents.add_evidence(case.incident, features, self._segment(diagnosis, case.incident.onset), now)
+        before = case.incident
+        if supersedes(diagnosis.cause.name, before.cause) and case.rollback is None:
+            case.incident = incidents.change_cause(case.incident, diagnosis.cause.name, diagnosis.reason, now)
+            self._keep(case)
+        case.incident = incidents.raise_severity(case.incident, diagnosis.severity, now)
+        if case.incident.severity != before.severity:
+            if case.incident.severity == "page":
+                self.last_page = now
+            if case.healing is not None:  # a shadow's harm that users get now is over when users' losses show it
+                case.healing = self._healing(case.incident)
+                self._keep(case)
+            self._rollbacks.consider(case, context)
+            self._letters.tell(case, "trigger", context)
+        elif case.incident.cause != before.cause:
+            self._letters.tell(case, "update", context)
+
+    def _take_up(self, case: Case, diagnosis: Diagnosis) -> None:
+        """Remember what is in breach, and watch for its end."""
+        case.scopes |= {verdict.scope for verdict in diagnosis.found}
+        if case.healing is None and any(verdict.rule in LOSSES for verdict in diagnosis.found):
+            case.healing = self._healing(case.incident)
+        self._keep(case)
+
+    def _keep(self, case: Case) -> None:
+        """Tell the monitor what it must know of a case: whose harm is to be over, and whether what is normal may be learned."""
+        identity = case.incident.id
+        if case.healing is not None:
+            self.monitor.healings[identity] = case.healing
+        if case.incident.cause not in HARMLESS:
+            self.monitor.troubles.add(identity)
+
+    def _segment(self, diagnosis: Diagnosis, onset: float) -> str | None:
+        """Name the narrowest segment outside which there is no harm."""
+        version = self.monitor.versions.get(diagnosis.version or "")
+        losses = [verdict for verdict in diagnosis.found if verdict.rule in LOSSES]
+        if version is None or not losses:
+            return None
+        blamed = version.segments.blame(onset)
+        everywhere = any(verdict.segment is None for verdict in losses)
+        return blamed if blamed is not None or everywhere else losses[0].segment
+
     def _healing(self, incident: Incident) -> Healing:
         name = incident.version or ""
         version = self.monitor.versions.get(name)
         limit = version.harm.limit if version is not None and version.harm is not None else 1.0
+        if version is not None and incident.segment is not None:
+            known = {reading.segment: reading.limit for reading in version.segments.readings()}
+            limit = known.get(incident.segment) or limit
         shadow = version is not None and version.traffic.stage == "shadow"
-        return Healing(limit, shadow, name)
+        return Healing(limit, shadow, name, incident.segment)
 
     # --- what follows
 
-    def _follow(self, case: Case, context: Context) -> None:
+    def _follow(self, case: Case, verdicts: Sequence[Verdict], context: Context) -> None:
         if case.rollback is None:
             if self._rollbacks.consider(case, context):
                 self._letters.tell(case, "update", context)
@@ -164,8 +203,17 @@ class Response:
             self._rollbacks.confirm(case, case.rollback, context)
         else:
             self._rollbacks.check(case, case.rollback, context)
-        if case.healing.healed:
+        if self._over(case, verdicts, context.now):
             self._resolve(case, context)
+
+    def _over(self, case: Case, verdicts: Sequence[Verdict], now: float) -> bool:
+        """Whether it was found that all is well again; a harm is over when losses are, and drift may go on without one."""
+        scopes = {scope for scope in case.scopes if scope[0] not in LOSSES}
+        if case.healing is not None:
+            scopes = {scope for scope in scopes if scope[0] in RECOVERING}
+            if not case.healing.healed:
+                return False
+        return cleared(scopes, verdicts, self.monitor.serving(now))
 
     def acted(self, key: str, outcome: Outcome, context: Context) -> list[Intent]:
         """Take the end of an act that the dispatcher reports; a rollback that could not be sent is told."""
@@ -180,20 +228,26 @@ class Response:
 
     def _resolve(self, case: Case, context: Context) -> None:
         healing, incident = case.healing, case.incident
-        since = "since the rollback" if healing.since is not None else "since the alarm"
-        reason = (
-            f"the {self.monitor.measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
-            f"under the limit of {100 * healing.limit:.3g} %"
-        )
+        if healing is None:
+            reason = f"{' and '.join(sorted({scope[0] for scope in case.scopes}))} found it over"
+        else:
+            since = "since the rollback" if healing.since is not None else "since the alarm"
+            reason = (
+                f"the {self.monitor.measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
+                f"under the limit of {100 * healing.limit:.3g} %"
+            )
         case.incident = incidents.resolve(incident, reason, context.now)
         self._letters.tell(case, "resolve", context)
-        del self.cases[incident.id], self.monitor.healings[incident.id]
-        self.monitor.settle({name for name in self.monitor.versions if not self._elsewhere(name)})
+        del self.cases[incident.id]
+        self.monitor.healings.pop(incident.id, None)
+        self.monitor.troubles.discard(incident.id)
+        if healing is not None:
+            self.monitor.settle({name for name in self.monitor.versions if not self._elsewhere(name)})
         self.closed.append(case.incident)
 
     def _elsewhere(self, name: str) -> bool:
         """Whether another open case is about this version."""
-        return any(case.incident.version == name for case in self.cases.values())
+        return any(case.healing is not None and case.incident.version == name for case in self.cases.values())
 
     # --- state
 
@@ -205,6 +259,7 @@ class Response:
             "ordinals": self._ordinals,
             "sent": self._rollbacks.sent,
             "last_page": self.last_page,
+            "reminded": self._reminded,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -212,6 +267,26 @@ class Response:
         for saved in state["cases"]:
             case = Case.from_state(saved)
             self.cases[case.incident.id] = case
-            self.monitor.healings[case.incident.id] = case.healing
+            self._keep(case)
         self._ordinals, self._rollbacks.sent = dict(state["ordinals"]), list(state["sent"])
-        self.last_page = state["last_page"]
+        self.last_page, self._reminded = state["last_page"], state["reminded"]
+
+
+def features_of(diagnosis: Diagnosis, moved: Sequence[FeatureChange]) -> list[dict[str, Any]]:
+    """Rank the columns that are part of it: what a rule found first, then what moved since the onset."""
+    found = {effect.name: effect for verdict in diagnosis.found for effect in verdict.effects}
+    ranked = [
+        {"name": one.name, "effect": round(one.effect, 4), "what": one.what}
+        for one in sorted(found.values(), key=lambda one: (-abs(one.effect), one.name))
+    ]
+    ranked += [
+        {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
+        for change in moved
+        if change.name not in found
+    ]
+    return ranked[:FEATURES]
+
+
+def _end_of(day: date) -> float:
+    """The first moment after a day in UTC, epoch seconds."""
+    return datetime.combine(day, time.max, tzinfo=UTC).timestamp()

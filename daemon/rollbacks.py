@@ -13,6 +13,7 @@ from alerting.incidents import Action
 from daemon.brake import BREAKER_WINDOW, Situation, may_roll_back
 from daemon.cases import Case, Context, Rollback
 from daemon.letters import Letters
+from daemon.policy import EXPLAINED
 
 if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
@@ -42,7 +43,11 @@ class RollbackWatch:
     def consider(self, case: Case, context: Context) -> bool:
         """Decide on a rollback; True when the decision is new."""
         settings, incident, blamed = self.guardrail.respond.rollback, case.incident, case.incident.version
-        if settings is None or incident.cause != "new_version" or blamed is None or case.healing.shadow or not context.live:
+        if settings is None or blamed is None or case.healing is None or case.healing.shadow or not context.live:
+            return False
+        if incident.cause in EXPLAINED:
+            return self._block(case, blamed, context)
+        if incident.cause != "new_version":
             return False
         version = self.monitor.versions.get(blamed)
         contest = self.monitor.contests.get(blamed)
@@ -53,7 +58,7 @@ class RollbackWatch:
             labels=contest.labels,
             serves=version.traffic.serves(context.now, self.monitor.age + BREAKER_WINDOW),
             rolled_back=version.blamed,
-            targets=self.monitor.targets(blamed),
+            targets=self.monitor.succession.targets(blamed),
             unfit=frozenset(
                 name for name, other in self.monitor.versions.items() if other.blamed or other.over_limit()
             ),
@@ -69,6 +74,17 @@ class RollbackWatch:
         case.refused.append(answer.reason)
         action = Action(kind=answer.kind, at=context.now, target=answer.target, reason=answer.reason)
         case.incident = incidents.add_action(incident, action)
+        return True
+
+    def _block(self, case: Case, blamed: str, context: Context) -> bool:
+        """Note that a newer version is not rolled back although it does harm; True when that is new."""
+        reason = f"the cause is {case.incident.cause}: another version would meet the same"
+        contest = self.monitor.contests.get(blamed)
+        if contest is None or contest.decision == "not_worse" or reason in case.refused:
+            return False
+        case.refused.append(reason)
+        action = Action(kind="rollback_blocked", at=context.now, reason=reason)
+        case.incident = incidents.add_action(case.incident, action)
         return True
 
     def _roll_back(self, case: Case, executor: str, blamed: str, target: str, context: Context) -> None:
@@ -98,7 +114,8 @@ class RollbackWatch:
             case.incident = incidents.mitigate(
                 incidents.add_action(incident, action), f"version {rollback.target} serves again", now
             )
-            case.healing.restart(now)
+            if case.healing is not None:
+                case.healing.restart(now)
             self._letters.tell(case, "update", context)
             return
         patience = settings.confirm_within if settings is not None else 0.0
@@ -112,7 +129,8 @@ class RollbackWatch:
         if rollback.confirmed is not None and blamed is not None and blamed.traffic.last_served > rollback.confirmed:
             reason = f"version {blamed.name} serves again after the rollback was confirmed"
             rollback.confirmed, rollback.overdue = None, True
-            case.healing.withdraw()
+            if case.healing is not None:
+                case.healing.withdraw()
             self._reopen(case, reason, context)
             self.complain(case, "rollback_unconfirmed", reason, context)
             return

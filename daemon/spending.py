@@ -9,9 +9,12 @@ replacement after it without a budget.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from detectors.budget import Budget, increment
+
+#: A version whose segments were not tested for this long (seconds) has no share of their budget.
+AT_WORK: Final = 3600.0
 
 
 class Spending:
@@ -24,6 +27,7 @@ class Spending:
     def __init__(self, per_second: float) -> None:
         self._budget = Budget(per_second)
         self._last_input: dict[str, float] = {}  # family of versions -> clock of the last tested prediction
+        self._tested: dict[str, float] = {}  # version -> clock of its last prediction that was tested in segments
         self._last_test: dict[str, float] = {}  # kind of trial -> event time at which the last one began
 
     def since_last_input(self, family: str, at: float) -> float:
@@ -31,6 +35,13 @@ class Spending:
         last = self._last_input.get(family, at)
         self._last_input[family] = max(at, last)
         return increment(self._budget.harm(), 1.0, at - last)
+
+    def segments(self, version: str, at: float) -> float:
+        """Give the false pages a second that the segments of a version may cost: those tested of late share the weight."""
+        self._tested[version] = max(at, self._tested.get(version, at))
+        if min(self._tested.values()) < at - AT_WORK:
+            self._tested = {name: last for name, last in self._tested.items() if last >= at - AT_WORK}
+        return self._budget.segment(1) / len(self._tested)
 
     def level(self, kind: str, at: float) -> float:
         """Give the level of a trial of this kind that begins at an event time."""
@@ -40,8 +51,9 @@ class Spending:
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
-        return {"last_input": self._last_input, "last_test": self._last_test}
+        return {"last_input": self._last_input, "last_test": self._last_test, "tested": self._tested}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what `to_state` gave."""
         self._last_input, self._last_test = dict(state["last_input"]), dict(state["last_test"])
+        self._tested = dict(state["tested"])

@@ -29,7 +29,7 @@ from daemon.response import Response
 
 if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
-    from daemon.policy import State, Verdict
+    from daemon.rules.verdict import State, Verdict
     from daemon.store import Store
 
 #: Seconds of the clock of events between two ticks.
@@ -39,7 +39,7 @@ IDLE_TICKS: Final = 6
 #: Of a silence of all models, the share that may pass between two ticks.
 SILENCE_SHARE: Final = 0.01
 #: Version of the layout of the store.
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 
 Offsets = dict[tuple[str, int], int]
 
@@ -58,6 +58,7 @@ class Watched:
         self.monitor = Monitor(guardrail, self.join)
         self.response = Response(guardrail, self.monitor, routes, recorded)
         self.outcomes = 0
+        self.changed = False  # an outcome may have changed a verdict
         self.active = True  # something happened since the last tick
         self.dirty = True  # something happened since the last checkpoint
         self.verdicts: list[Verdict] = []
@@ -68,12 +69,17 @@ class Watched:
         """Take an event in."""
         self.active = self.dirty = True
         if isinstance(event, Prediction):
-            if self.join.predict(event):
-                self.monitor.observe(event)
+            self.monitor.predict(event)
         elif isinstance(event, Label):
-            self.join.label(event)
+            self.monitor.label(event)
         else:
             self.outcomes += 1
+            self.changed = self.monitor.outcome(event) or self.changed
+
+    def release(self, clock: float) -> bool:
+        """Test what reached its age; True when a verdict may have changed since the last time."""
+        changed, self.changed = self.changed, False
+        return self.monitor.release(clock) or changed
 
     def step(self, context: Context) -> list[Intent]:
         """Judge, and answer."""
@@ -84,7 +90,7 @@ class Watched:
 
     def tick(self, context: Context, number: int) -> list[Intent]:
         """Do what is due at a tick."""
-        changed = self.monitor.release(context.now)
+        changed = self.release(context.now)
         known = self.join.pending
         self.join.expire(context.now, self.guardrail.labels.give_up_after)
         if self.join.pending != known:
@@ -93,7 +99,7 @@ class Watched:
         if not busy and number % IDLE_TICKS:
             return []
         self.active = False
-        return self.step(context)
+        return [*self.response.remind(context), *self.step(context)]
 
     def _spend(self, now: float) -> None:
         """Book the time since the last judgement on the states that it found."""
@@ -181,7 +187,7 @@ class Task:
             self.unmonitored += 1
             return
         watched.observe(event)
-        if self.clock is not None and watched.monitor.release(self.clock):
+        if self.clock is not None and watched.release(self.clock):
             self._add(watched.step(self._context(self.clock, watched)))
 
     def advance(self, clock: float) -> None:

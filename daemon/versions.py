@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from daemon.traffic import Traffic
-from detectors.bounds import Blocks, lower_bound
+from detectors.bounds import Blocks, lower_bound_of
 from detectors.performance import RollingPerformance
 from detectors.reference import RecentLosses, Reference, ReferenceBuilder
+from detectors.segments import SegmentWatch
 from detectors.sequential import EDetector
 
 #: Last losses that the mean "of late" is taken over.
@@ -29,6 +30,9 @@ SUDDEN_SHARE: Final = 0.5
 EXAMPLES: Final = 10
 #: Of the reference's coverage; below it the labels that come are no fair sample of those that should.
 COVERAGE_SHARE: Final = 0.8
+#: Last labels that are taken for themselves to say whether a version does harm, and how sure that must be.
+OVER_BY: Final = (100, 300, 1000)
+OVER_CONFIDENCE: Final = 0.95
 #: Losses from which an example counts as an error.
 ERROR_FROM: Final = 0.5
 
@@ -50,12 +54,14 @@ class Version:
         name: the version.
         traffic: its predictions.
         performance: its rolling metrics.
+        segments: its losses in each segment.
     """
 
-    def __init__(self, name: str, traffic: Traffic, performance: RollingPerformance) -> None:
+    def __init__(self, name: str, traffic: Traffic, performance: RollingPerformance, segments: SegmentWatch) -> None:
         self.name = name
         self.traffic = traffic
         self.performance = performance
+        self.segments = segments
         self.builder = ReferenceBuilder()
         self.reference: Reference | None = None
         self.inherited: Reference | None = None
@@ -64,6 +70,8 @@ class Version:
         self.alarm: Alarm | None = None
         self.too_dependent = False  # losses hang together over so long that the reference cannot tell a rise from chance
         self.recent = RecentLosses()
+        self.calm = (0, 0.0)  # labels since the last incident or look at a lower limit, and when that was
+        self.refits = 0
         self.last: deque[float] = deque(maxlen=LAST)
         self.coverage = self.sudden_coverage = 1.0
         self.matured: dict[str, tuple[int, int]] = {}  # stage -> predictions that reached age h with and without a label
@@ -73,8 +81,11 @@ class Version:
         self.blamed = False
         self.errors: deque[tuple[float, str]] = deque(maxlen=EXAMPLES)  # (event time, id)
         self.others: deque[tuple[float, str]] = deque(maxlen=EXAMPLES)
+        self.last_mark = 0.0  # event time of the last mature loss
         self._blocks = Blocks(1)
         self._held = 0.0  # budget of the losses in the open block
+        self._asked: tuple[int, int, float, float] | None = None  # what `over_limit` was worked out from
+        self._over = False
 
     def covered(self, stage: str, labelled: bool) -> None:
         """Note whether a prediction had its label at the fixed age."""
@@ -131,6 +142,7 @@ class Version:
         """Take the alarm back: the harm was found to be gone, or the version is judged afresh."""
         self.alarm = None
         self.last.clear()  # the losses of then say nothing of now
+        self.segments.clear()
         if self.harm is not None:
             self.harm.clear()
 
@@ -174,27 +186,23 @@ class Version:
         return sum(self.last) / len(self.last) if self.last else 0.0
 
     def over_limit(self) -> bool:
-        """Whether it does harm itself: by an alarm, or by its last labels taken for themselves (95 % bound over the limit)."""
+        """Whether it does harm itself: by an alarm, or by its last labels taken for themselves (a lower bound over the limit)."""
         if self.alarm is not None:
             return True
         if self.harm is None:
             return False
         reference = self.reference or self.inherited
         tau = reference.tau if reference is not None else 1.0
-        losses = list(self.last)
-        for count in (100, 300, 1000):
-            tail = losses[-count:]
-            if len(tail) < count:
-                return False
-            mean = sum(tail) / count
-            variance = sum((x - mean) ** 2 for x in tail) / (count - 1)
-            binary = all(x in {0.0, 1.0} for x in tail)
-            if lower_bound(mean, count, variance, binary, 0.95, tau) > self.harm.limit:
-                return True
-        return False
+        asked = (self.scored, len(self.last), self.harm.limit, tau)
+        if asked != self._asked:  # it is asked for at every step while a case is open, also of versions that get no labels
+            self._asked, losses, limit = asked, list(self.last), self.harm.limit
+            tails = (losses[-count:] for count in OVER_BY if len(losses) >= count)
+            self._over = any(lower_bound_of(tail, OVER_CONFIDENCE, tau) > limit for tail in tails)
+        return self._over
 
     def remember(self, identity: str, loss: float, mark: float) -> None:
         """Keep an example for a person to look at."""
+        self.last_mark = mark
         (self.errors if loss >= ERROR_FROM else self.others).append((mark, identity))
 
     def examples(self, since: float) -> tuple[str, ...]:
@@ -215,6 +223,9 @@ class Version:
             "spent": self.spent,
             "alarm": None if self.alarm is None else [self.alarm.at, self.alarm.onset, self.alarm.labels, self.alarm.mean],
             "recent": self.recent.to_state(),
+            "calm": list(self.calm),
+            "refits": self.refits,
+            "segments": self.segments.to_state(),
             "last": list(self.last),
             "coverage": [self.coverage, self.sudden_coverage],
             "matured": self.matured,
@@ -224,14 +235,15 @@ class Version:
             "blamed": self.blamed,
             "errors": list(self.errors),
             "others": list(self.others),
+            "last_mark": self.last_mark,
             "blocks": self._blocks.to_state(),
             "held": self._held,
         }
 
     @classmethod
-    def from_state(cls, name: str, state: Mapping[str, Any], performance: RollingPerformance) -> Version:
-        """Rebuild what `to_state` described."""
-        version = cls(name, Traffic.from_state(state["traffic"]), performance)
+    def from_state(cls, name: str, state: Mapping[str, Any], performance: RollingPerformance, segments: SegmentWatch) -> Version:
+        """Rebuild what `to_state` described; its segments come rebuilt."""
+        version = cls(name, Traffic.from_state(state["traffic"]), performance, segments)
         version.builder = ReferenceBuilder.from_state(state["builder"])
         version.reference = None if state["reference"] is None else Reference.from_state(state["reference"])
         version.inherited = None if state["inherited"] is None else Reference.from_state(state["inherited"])
@@ -241,6 +253,7 @@ class Version:
         version.spent = state["spent"]
         version.alarm = None if state["alarm"] is None else Alarm(*state["alarm"])
         version.recent = RecentLosses.from_state(state["recent"])
+        version.calm, version.refits = (state["calm"][0], state["calm"][1]), state["refits"]
         version.last.extend(state["last"])
         version.coverage, version.sudden_coverage = state["coverage"]
         version.scored, version.unscored = state["scored"], state["unscored"]
@@ -248,6 +261,7 @@ class Version:
         version.good, version.blamed = state["good"], state["blamed"]
         version.errors.extend((mark, identity) for mark, identity in state["errors"])
         version.others.extend((mark, identity) for mark, identity in state["others"])
+        version.last_mark = state["last_mark"]
         version._blocks = Blocks.from_state(state["blocks"])
         version._held = state["held"]
         return version

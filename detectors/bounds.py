@@ -66,6 +66,19 @@ def lower_bound(mean: float, n: float, variance: float, binary: bool, confidence
     return 1.0 - upper_bound(1.0 - mean, n, variance, binary, confidence, tau)
 
 
+def lower_bound_of(losses: Sequence[float], confidence: float, tau: float = 1.0) -> float:
+    """`lower_bound` from the losses themselves, by their mean and variance alone: quick, for what is asked again and again.
+
+    Args:
+        losses: In [0, 1], at least two.
+        confidence: Such as 0.95.
+        tau: Their integrated autocorrelation time, at least 1.
+    """
+    x = np.asarray(losses, dtype=np.float64)
+    binary = bool(np.all((x == 0.0) | (x == 1.0)))
+    return lower_bound(float(x.mean()), len(x), float(x.var(ddof=1)), binary, confidence, tau)
+
+
 def upper_bound_of(losses: Sequence[float], confidence: float, tau: float = 1.0) -> float:
     """`upper_bound` from the losses themselves, in their order: tighter where they are not all 0 or 1.
 

@@ -93,9 +93,19 @@ def test_routes_and_executors_that_the_settings_lack_are_named(tmp_path: Path) -
     guardrail = load(path)
     until = "until they do, what is meant for it goes to the log only"
 
-    assert list(unknown_destinations(guardrail, ["pagerduty"], [])) == [
+    assert list(unknown_destinations(guardrail, ["pagerduty"], {})) == [
         f"{path}: respond.page: the settings have no route pagerdty; did you mean pagerduty?; {until}",
         f"{path}: respond.ticket: the settings have no route queue; {until}",
         f"{path}: respond.rollback.with: the settings have no executor registry; until they do, nothing is rolled back",
     ]
-    assert list(unknown_destinations(guardrail, ["pagerdty", "queue"], ["registry"])) == []
+    assert list(unknown_destinations(guardrail, ["pagerdty", "queue"], {"registry": {"kind": "kafka"}})) == []
+
+
+def test_what_an_executor_cannot_use_is_said_before_it_is_needed(tmp_path: Path) -> None:
+    """Not in the night when the rollback is due."""
+    path = tmp_path / "loan.yaml"
+    path.write_text(FILE.format(version=1, tolerance=0.05) + "respond: {rollback: {with: registry, args: {nme: loan}}}\n")
+
+    assert list(unknown_destinations(load(path), [], {"registry": {"kind": "mlflow"}})) == [
+        f"{path}: respond.rollback.args.nme: Extra inputs are not permitted; until that is mended, nothing is rolled back",
+    ]

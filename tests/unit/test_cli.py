@@ -163,9 +163,9 @@ def test_good_files_are_named_with_version_and_digest(guardrail: Path, capsys: p
 
 def test_what_is_not_judged_yet_is_noted(guardrail: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Below the file's line; the file is good all the same."""
-    guardrail.write_text(GUARDRAIL + "segments: [region]\n")
+    guardrail.write_text(GUARDRAIL.replace("{with: kafka}", "{with: kafka, approval: manual}"))
     assert main(["check", str(guardrail)]) == OK
-    assert capsys.readouterr().out.splitlines()[1].startswith("  note: segments are not judged yet")
+    assert capsys.readouterr().out.splitlines()[1].startswith("  note: approval: manual only announces")
 
 
 def test_every_problem_is_listed_with_its_place(guardrail: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from daemon.errors import NO, InvalidGuardrails, Problem
 from daemon.guardrail_parts import DEFAULT_RULES, LOSSES
 from daemon.guardrails import NOT_YET, Guardrail, load, load_directory, notices
 from detectors import performance
+from detectors.profile import ProfileBuilder
 
 ROOT: Final = Path(__file__).parents[2]
 GOOD: Final = sorted((ROOT / "tests" / "guardrails" / "good").iterdir())
@@ -279,24 +280,42 @@ def test_the_smallest_file_asks_for_nothing_that_is_not_there() -> None:
     assert notices(guardrail()) == []
 
 
-def test_each_thing_that_is_not_judged_yet_has_its_notice() -> None:
-    """And a rule that is switched off asks for nothing."""
-    named = [{"rule": rule} for rule in ("records", "completeness", "labels", "traffic", "drift")]
-    detector = {"rule": "detector", "name": "shift", "watch": "score", "detector": {"kind": "adwin"}}
-    outcome = {"rule": "outcome", "name": "sales", "outcome": "sale", "direction": "up", "bounds": [0, 1], "tolerance": 0.1}
-    asking = guardrail(
-        review_by="2027-06-30",
-        rules=[*named, detector, outcome],
-        reference={"profile": "a.json"},
-        features={"age": {"type": "number"}},
-        segments=["region"],
-        traffic={"silent_after": "1h"},
-        respond={"rollback": {"with": "kafka", "approval": "manual"}},
-    )
-    off = guardrail(rules=[{"rule": "drift", "enabled": False}, {"rule": "records", "severity": "off"}])
+def test_each_thing_that_has_no_effect_yet_has_its_notice() -> None:
+    """What was not asked for has none."""
+    asking = guardrail(respond={"rollback": {"with": "kafka", "approval": "manual"}})
 
     assert notices(asking) == list(NOT_YET.values())
-    assert notices(off) == []
+    assert notices(guardrail()) == []
+
+
+def test_a_profile_that_is_not_there_yet_is_noted(tmp_path: Path) -> None:
+    """It is made with the guardrail file, so the file comes first; until then the reference is learned."""
+    found = load(written(tmp_path, TEXT + "reference: {profile: loan.json}\n"))
+
+    assert found.profile is None
+    assert [notice.split(":")[0] for notice in notices(found)] == ["reference.profile"]
+
+
+def test_a_profile_is_looked_for_beside_the_file(tmp_path: Path) -> None:
+    """And read with it."""
+    builder = ProfileBuilder()
+    for number in range(20):
+        builder.add({"age": number}, 0.5, float(number))
+    written(tmp_path, json.dumps(builder.build().to_state()), "loan.json")
+    found = load(written(tmp_path, TEXT + "reference: {profile: loan.json}\n"))
+
+    assert found.profile is not None
+    assert (list(found.profile.columns), notices(found)) == (["age"], [])
+
+
+def test_what_is_no_profile_is_a_problem_of_the_file_that_names_it(tmp_path: Path) -> None:
+    """With its line and column."""
+    written(tmp_path, "{}", "loan.json")
+    path = written(tmp_path, TEXT + "reference: {profile: loan.json}\n")
+    with pytest.raises(InvalidGuardrails) as raised:
+        load(path)
+
+    assert [(problem.line, problem.key) for problem in raised.value.problems] == [(8, "reference.profile")]
 
 
 # --- anything at all ------------------------------------------------------------------------------------------------------

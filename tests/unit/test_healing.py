@@ -7,9 +7,15 @@ import random
 import pytest
 
 from daemon.healing import Healing
+from daemon.join import Waiting
 from tests.doubles.model import T0
 
 LIMIT = 0.2
+
+
+def waiting(at: float, stage: str = "live", segments: tuple[str, ...] = ()) -> Waiting:
+    """A prediction of version 8 at a time."""
+    return Waiting(0, at, at, "8", stage, "1", None, None, segments=list(segments))
 
 
 def feed(healing: Healing, mean: float, count: int, *, start: float = T0, stage: str = "live", every: float = 1.0) -> int | None:
@@ -17,7 +23,7 @@ def feed(healing: Healing, mean: float, count: int, *, start: float = T0, stage:
     chance = random.Random(1)
     for number in range(count):
         at = start + number * every
-        if healing.take(stage, float(chance.random() < mean), at, at):
+        if healing.take(waiting(at, stage), float(chance.random() < mean)):
             return number + 1
     return None
 
@@ -44,6 +50,18 @@ def test_losses_of_another_kind_of_traffic_say_nothing(shadow: bool, stage: str)
 
     assert feed(healing, 0.0, 1_000, stage=stage) is None
     assert healing.labels == 0
+
+
+def test_the_harm_of_a_segment_ends_in_that_segment() -> None:
+    """All is well elsewhere all the time."""
+    healing = Healing(LIMIT, shadow=False, scope="8", segment="region=north")
+    for number in range(1_000):
+        healing.take(waiting(T0 + number, segments=("region=south",)), 0.0)
+    elsewhere = healing.labels
+    for number in range(1_000, 2_000):
+        healing.take(waiting(T0 + number, segments=("region=south", "region=north")), float(number % 20 == 0))
+
+    assert (elsewhere, healing.healed) == (0, True)
 
 
 def test_after_a_confirmed_rollback_only_what_was_predicted_since_counts() -> None:
@@ -77,7 +95,7 @@ def test_a_rollback_that_is_withdrawn_starts_the_watch_again() -> None:
     healing.withdraw()
 
     assert (healing.since, healing.labels, healing.mean) == (None, 0, 0.0)
-    assert healing.take("live", 0.0, T0 - 100, T0 - 100) is False
+    assert healing.take(waiting(T0 - 100), 0.0) is False
     assert healing.labels == 1
 
 
@@ -87,7 +105,7 @@ def test_the_end_is_told_once() -> None:
     feed(healing, 0.05, 1_000)
     labels = healing.labels
 
-    assert healing.take("live", 1.0, T0 + 5_000, T0 + 5_000) is False
+    assert healing.take(waiting(T0 + 5_000), 1.0) is False
     assert (healing.healed, healing.labels) == (True, labels)
 
 

@@ -1,165 +1,186 @@
-"""Judging: each reason has its conditions, and unknown is never taken for healthy."""
+"""From verdicts to causes: what belongs together, what explains what, and what follows."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from daemon.policy import (
-    GONE_AFTER,
-    GONE_AFTER_GAPS,
-    LEAST_LABELS,
-    Facts,
-    HarmReading,
-    Reason,
-    Verdict,
-    VersionReading,
-    cause_of,
-    judge,
-    worst,
-)
+from daemon.policy import CAUSES, Facts, Standing, cause_of, cleared, diagnose, supersedes
+from daemon.rules.verdict import Effect, Verdict, worst
 from tests.doubles.model import T0
 
-AGE = 60.0
+
+def breach(rule: str, reason: str, version: str = "8", **changes: Any) -> Verdict:  # noqa: ANN401  # any field of the verdict
+    """A breach that began at T0."""
+    fields: dict[str, Any] = {"segment": None, "severity": "page", "onset": T0, "text": f"{rule}: {reason}"}
+    return Verdict(rule=rule, version=version, state="breach", reason=reason, **(fields | changes))  # type: ignore[arg-type]  # of the list
 
 
-def harm(**changes: Any) -> Verdict:  # noqa: ANN401  # any field of the reading
-    """Judge a version under its limit, with labels enough."""
-    fields: dict[str, Any] = {
-        "version": "8",
-        "severity": "page",
-        "measure": "error rate",
-        "last_seen": T0,
-        "age": AGE,
-        "limit": 0.2,
-        "reference": 0.1,
-        "labels": 500,
-        "mean": 0.11,
-        "coverage": 0.99,
-        "coverage_floor": 0.8,
-    }
-    return judge(HarmReading(**(fields | changes)), T0)
+def standing(name: str, **changes: Any) -> Standing:  # noqa: ANN401  # any field of the standing
+    """A version that began an hour before T0."""
+    fields: dict[str, Any] = {"first_seen": T0 - 3600, "near": 600.0}
+    return Standing(name=name, **(fields | changes))
 
 
-def version(**changes: Any) -> Verdict:  # noqa: ANN401  # any field of the reading
-    """Judge a newer version whose comparison is undecided."""
-    fields: dict[str, Any] = {
-        "version": "8",
-        "severity": "page",
-        "measure": "error rate",
-        "last_seen": T0,
-        "age": AGE,
-        "older": "7",
-        "kind": "canary",
-        "labels": 120,
-        "new_mean": 0.11,
-        "old_mean": 0.1,
-        "bound": 0.15,
-        "coverage": 0.99,
-        "coverage_floor": 0.8,
-    }
-    return judge(VersionReading(**(fields | changes)), T0)
+HARM, WORSE = breach("harm", "over_limit"), breach("version", "worse_than_older")
+OLD_HARM = breach("harm", "over_limit", "7")
+HARD = breach("records", "hard_errors")
+OLD_HARD = breach("records", "hard_errors", "7")
+SOFT = breach("records", "inferred_errors", severity="log")
+FLIPPED, OLD_FLIPPED = breach("labels", "flipped"), breach("labels", "flipped", "7")
+SILENT = breach("traffic", "silent", "")
+DRIFTED = breach("drift", "drifted", severity="ticket")
+SALES = breach("sales", "outcome_over_limit", "")
+ADWIN_ON_LOSS = breach("adwin", "loss_moved", "", severity="ticket")
 
+BESIDE = standing("8", older="7", older_serves=True)
+ALONE = standing("8")
+AFTER = standing("8", older="7", fresh=True, clearly_over=True)
 
-HARM: dict[str, tuple[dict[str, Any], str, str]] = {
-    "under the limit": ({}, "ok", "within_limit"),
-    "an alarm": ({"alarmed": True, "onset": T0 - 90, "mean": 0.3}, "breach", "over_limit"),
-    "no reference": ({"limit": None, "learned": 40, "needed": 1000}, "unknown", "learning_reference"),
-    "one label less than needed": ({"labels": LEAST_LABELS - 1}, "unknown", "too_few_labels"),
-    "labels enough": ({"labels": LEAST_LABELS}, "ok", "within_limit"),
-    "few labels in time": ({"coverage": 0.79}, "unknown", "low_coverage"),
-    "silence": ({"last_seen": T0 - AGE - GONE_AFTER - 1}, "unknown", "no_traffic"),
-    "a pause": ({"last_seen": T0 - AGE - GONE_AFTER}, "ok", "within_limit"),
-    "seldom traffic": ({"last_seen": T0 - 20 * 3600, "gap": 3600.0}, "ok", "within_limit"),
-    "the end of seldom traffic": (
-        {"last_seen": T0 - AGE - (GONE_AFTER_GAPS * 3600.0 + 1), "gap": 3600.0},
-        "unknown",
-        "no_traffic",
+#: What is in breach, what is known of version 8, and the causes that are found with the version each is about.
+FOUND: dict[str, tuple[list[Verdict], Standing, list[tuple[str, str | None]]]] = {
+    "harm of the only version": ([HARM], ALONE, [("concept", "8")]),
+    "a canary that is worse": ([WORSE], BESIDE, [("new_version", "8")]),
+    "a canary that is worse, beside harm of its own": ([HARM, WORSE], BESIDE, [("new_version", "8")]),
+    "harm just after a full replacement": ([HARM], AFTER, [("new_version", "8")]),
+    "harm after a replacement that is hardly over what the older one had": (
+        [HARM],
+        standing("8", older="7", fresh=True),
+        [("concept", "8")],
     ),
-    "a shadow that users do not see": ({"hidden": True, "alarmed": True}, "unknown", "feedback_loop"),
-    "a loss without its score": ({"unscored": True}, "unknown", "not_scored"),
+    "both versions": ([OLD_HARM, HARM], BESIDE, [("concept", "7")]),
+    "a worse version when the older one is over its limit": (
+        [WORSE],
+        standing("8", older="7", older_serves=True, older_over_limit=True),
+        [("concept", "8")],
+    ),
+    "errors against what is declared, alone": ([HARD], ALONE, [("input_fault", "8")]),
+    "errors that are only inferred, alone": ([SOFT], ALONE, []),
+    "errors that are only inferred, and harm": ([HARM, SOFT], ALONE, [("input_fault", "8")]),
+    "broken inputs of both versions, and a worse one": ([WORSE, HARD, OLD_HARD], BESIDE, [("input_fault", "8")]),
+    "broken inputs of the newer version only, and it is worse": ([WORSE, HARD], BESIDE, [("new_version", "8")]),
+    "broken inputs long before the harm": (
+        [HARM, breach("records", "hard_errors", onset=T0 - 5_000)],
+        ALONE,
+        [("concept", "8"), ("input_fault", "8")],
+    ),
+    "labels turned round": ([HARM, FLIPPED], ALONE, [("label_fault", "8")]),
+    "labels of the newer version turned round only": ([WORSE, FLIPPED], BESIDE, [("new_version", "8")]),
+    "labels of both turned round": ([WORSE, FLIPPED, OLD_FLIPPED], BESIDE, [("label_fault", "8")]),
+    "labels that seem turned round just after a replacement": ([HARM, FLIPPED], AFTER, [("new_version", "8")]),
+    "silence": ([SILENT], ALONE, [("blind", None)]),
+    "drift without harm": ([DRIFTED], ALONE, [("drift", "8")]),
+    "drift and harm": ([HARM, DRIFTED], ALONE, [("concept", "8")]),
+    "a product metric": ([SALES], ALONE, [("outcome", None)]),
+    "a detector on the loss": ([ADWIN_ON_LOSS], ALONE, [("concept", None)]),
+    "silence beside drift": ([SILENT, breach("drift", "drifted", onset=T0 - 9_000)], ALONE, [("blind", None), ("drift", "8")]),
+    "nothing": ([], ALONE, []),
 }
 
-VERSION: dict[str, tuple[dict[str, Any], str, str]] = {
-    "undecided": ({}, "unknown", "undecided"),
-    "worse": ({"decision": "worse", "onset": T0 - 90}, "breach", "worse_than_older"),
-    "not worse": ({"decision": "not_worse"}, "ok", "not_worse"),
-    "not worse by few labels in time": ({"decision": "not_worse", "coverage": 0.5}, "unknown", "low_coverage"),
-    "worse by few labels in time": ({"decision": "worse", "coverage": 0.5}, "breach", "worse_than_older"),
-    "no older one": ({"older": None}, "unknown", "no_older_version"),
-    "silence": ({"last_seen": T0 - AGE - GONE_AFTER - 1, "decision": "worse"}, "unknown", "no_traffic"),
-    "a shadow that users do not see": ({"hidden": True}, "unknown", "feedback_loop"),
-}
+
+@pytest.mark.parametrize("case", FOUND)
+def test_breaches_are_put_together_by_their_cause(case: str) -> None:
+    """One incident a cause; what began with a harm and may explain it goes with it."""
+    verdicts, known, expected = FOUND[case]
+    found = diagnose(verdicts, {"8": known, "7": standing("7")})
+
+    assert [(one.cause.name, one.version) for one in found] == expected
 
 
-@pytest.mark.parametrize("case", HARM)
-def test_harm_is_judged(case: str) -> None:
-    """Each reading has one state and one reason."""
-    changes, state, reason = HARM[case]
-    verdict = harm(**changes)
+def test_every_cause_is_found_by_some_breach() -> None:
+    """Nothing in the table is dead."""
+    found = {cause for _, _, causes in FOUND.values() for cause, _ in causes}
 
-    assert (verdict.rule, verdict.state, verdict.reason) == ("harm", state, reason)
+    assert found == {cause.name for cause in CAUSES}
 
 
-@pytest.mark.parametrize("case", VERSION)
-def test_a_newer_version_is_judged(case: str) -> None:
-    """Each comparison has one state and one reason."""
-    changes, state, reason = VERSION[case]
-    verdict = version(**changes)
+def test_a_fault_of_inputs_is_told_first_and_the_harm_after_it() -> None:
+    """A person who reads half of the sentence knows where to look."""
+    columns = (Effect(name="age", effect=0.3, what="missing 30 %"),)
+    found = diagnose([HARM, breach("records", "hard_errors", effects=columns)], {"8": ALONE})
 
-    assert (verdict.rule, verdict.state, verdict.reason) == ("version", state, reason)
-
-
-def test_every_reason_is_given_by_some_reading() -> None:
-    """The list is closed, and nothing on it is dead."""
-    given = {reason for _, _, reason in (*HARM.values(), *VERSION.values())}
-
-    assert given == set(get_args(Reason))
+    assert [one.reason for one in found] == ["records: hard_errors; harm: over_limit"]
+    assert found[0].first is HARM
 
 
-def test_a_breach_says_since_when_and_with_what_numbers() -> None:
-    """In words for a person, and as numbers."""
-    found = harm(alarmed=True, onset=T0 - 90, labels=55, mean=0.3, evidence=1.0)
+def test_the_onset_is_that_of_the_losses() -> None:
+    """A column may have been broken before anybody was harmed."""
+    (found,) = diagnose([breach("records", "hard_errors", onset=T0 - 300), HARM], {"8": ALONE})
 
-    assert found.text == (
-        "the error rate of version 8 is 30 % over 55 labels since its onset; harm begins at 20 %, the reference is 10 %"
-    )
-    assert (found.onset, found.labels, found.evidence) == (T0 - 90, 55, 1.0)
-    assert dict(found.numbers) == {"mean_loss": 0.3, "limit": 0.2, "reference": 0.1, "coverage": 0.99, "labels": 55.0}
-
-
-@pytest.mark.parametrize("verdict", [harm(onset=T0, labels=500), version(onset=T0, labels=120)], ids=["harm", "version"])
-def test_without_a_breach_there_is_no_onset(verdict: Verdict) -> None:
-    """An onset of nothing would be read as one."""
-    assert (verdict.onset, verdict.labels) == (None, 0)
+    assert found.onset(T0 + 900) == T0
 
 
 @pytest.mark.parametrize(
-    ("worse", "over", "older_over", "cause"),
+    ("facts", "cause"),
     [
-        (True, False, False, "new_version"),
-        (True, True, False, "new_version"),
-        (True, True, True, "concept"),
-        (False, True, False, "concept"),
-        (False, False, False, None),
+        (Facts(worse=True), "new_version"),
+        (Facts(worse=True, harm=True), "new_version"),
+        (Facts(worse=True, harm=True, older_over_limit=True), "concept"),
+        (Facts(worse=True, mirrored=True), "label_fault"),
+        (Facts(worse=True, inputs="all"), "input_fault"),
+        (Facts(worse=True, inputs="newer"), "new_version"),
+        (Facts(harm=True, inputs="newer"), "input_fault"),
+        (Facts(harm=True, drift=True), "concept"),
+        (Facts(drift=True), "drift"),
+        (Facts(), None),
     ],
 )
-def test_the_most_specific_cause_wins(worse: bool, over: bool, older_over: bool, cause: str | None) -> None:
+def test_the_most_specific_cause_wins(facts: Facts, cause: str | None) -> None:
     """A version is blamed only while the older one does no harm itself."""
-    found = cause_of(Facts(worse=worse, harm=over, older_over_limit=older_over))
+    found = cause_of(facts)
 
     assert (None if found is None else found.name) == cause
 
 
 def test_only_a_bad_version_is_rolled_back_and_only_a_changed_world_retrained() -> None:
     """Moving traffic does not mend the world."""
-    blamed = cause_of(Facts(worse=True, harm=False, older_over_limit=False))
-    world = cause_of(Facts(worse=False, harm=True, older_over_limit=False))
+    assert [cause.name for cause in CAUSES if cause.rollback] == ["new_version"]
+    assert [cause.name for cause in CAUSES if cause.retrain] == ["concept"]
 
-    assert blamed is not None
-    assert world is not None
-    assert ((blamed.rollback, blamed.retrain), (world.rollback, world.retrain)) == ((True, False), (False, True))
+
+@pytest.mark.parametrize(
+    ("cause", "known", "changes"),
+    [
+        ("input_fault", "concept", True),
+        ("label_fault", "new_version", True),
+        ("concept", "new_version", True),
+        ("new_version", "concept", True),
+        ("concept", "input_fault", False),
+        ("drift", "concept", False),
+        ("concept", "concept", False),
+    ],
+)
+def test_a_cause_changes_for_a_more_specific_one(cause: str, known: str, changes: bool) -> None:
+    """Evidence that fades before the harm does takes nothing back; whether it is the version or the world may be judged anew."""
+    assert supersedes(cause, known) is changes
+
+
+def ok(rule: str, version: str = "8") -> Verdict:
+    """A rule that finds a version well."""
+    return Verdict(rule=rule, version=version, segment=None, state="ok", reason="within_limit", text="", severity="page")
+
+
+def unknown(rule: str, version: str = "8") -> Verdict:
+    """A rule that cannot tell."""
+    return Verdict(rule=rule, version=version, segment=None, state="unknown", reason="no_traffic", text="", severity="page")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "serving", "over"),
+    [
+        ([ok("records")], {"8"}, True),
+        ([unknown("records")], {"8"}, False),
+        ([], {"8"}, False),
+        ([unknown("records"), ok("records", "9")], {"9"}, True),
+        ([unknown("records"), unknown("records", "9")], {"9"}, False),
+        ([unknown("records")], set(), False),
+    ],
+    ids=["well", "unknown", "not judged", "replaced by a good one", "replaced by an unknown one", "nothing serves"],
+)
+def test_an_incident_is_over_by_a_finding_and_never_by_silence(verdicts: list[Verdict], serving: set[str], over: bool) -> None:
+    """Of the version itself, or of those that serve in its place."""
+    assert cleared({("records", "8", "")}, verdicts, serving) is over
 
 
 def test_the_worst_severity_is_the_most_urgent() -> None:

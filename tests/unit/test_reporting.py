@@ -138,8 +138,7 @@ def test_a_version_that_is_forgotten_leaves_and_begins_anew_when_it_comes_back(r
     for number in range(3):
         rig.task.observe(a_prediction(number, T0 + number))
     rig.report()
-    versions = rig.task.models["loan"].monitor.versions
-    del versions["7"]
+    rig.task.models["loan"].monitor.forget("7")
     rig.report()
     gone = rig.value("predictions_total", model="loan", version="7", stage="live")
     rig.task.observe(a_prediction(3, T0 + 3))
