@@ -5,6 +5,7 @@ All of it is read from the monitor as it stands; nothing is decided here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting.incidents import Finding, Incident
@@ -14,6 +15,7 @@ from daemon.policy import LOSSES, Diagnosis
 if TYPE_CHECKING:
     from daemon.cases import Context
     from daemon.monitor import Monitor
+    from detectors.drift import FeatureChange
 
 #: Features that an incident carries.
 FEATURES: Final = 20
@@ -34,7 +36,7 @@ def finding_of(monitor: Monitor, diagnosis: Diagnosis, context: Context) -> Find
         onset=onset,
         labels_to_alarm=first.labels,
         numbers=dict(first.numbers),
-        features=features_of(monitor, diagnosis, onset),
+        features=features_of(diagnosis, monitor.evidence.since(onset)),
         offsets={f"{topic}-{partition}": offset for (topic, partition), offset in sorted(context.offsets.items())},
         examples=() if version is None else version.examples(onset),
         traffic=traffic_of(monitor, diagnosis.version, context.now),
@@ -66,7 +68,7 @@ def segment_of(monitor: Monitor, diagnosis: Diagnosis, onset: float) -> str | No
     return blamed if blamed is not None or everywhere else losses[0].segment
 
 
-def features_of(monitor: Monitor, diagnosis: Diagnosis, onset: float) -> list[dict[str, Any]]:
+def features_of(diagnosis: Diagnosis, moved: Sequence[FeatureChange]) -> list[dict[str, Any]]:
     """Rank the columns that are part of it: what a rule found first, then what moved since the onset."""
     found = {effect.name: effect for verdict in diagnosis.found for effect in verdict.effects}
     ranked = [
@@ -75,7 +77,7 @@ def features_of(monitor: Monitor, diagnosis: Diagnosis, onset: float) -> list[di
     ]
     ranked += [
         {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
-        for change in monitor.evidence.since(onset)
+        for change in moved
         if change.name not in found
     ]
     return ranked[:FEATURES]

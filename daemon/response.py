@@ -168,7 +168,7 @@ class Response:
         for verdict in diagnosis.found:
             case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
         self._take_up(case, diagnosis)
-        features = features_of(self.monitor, diagnosis, case.incident.onset)
+        features = features_of(diagnosis, self.monitor.evidence.since(case.incident.onset))
         segment = segment_of(self.monitor, diagnosis, case.incident.onset)
         case.incident = incidents.add_evidence(case.incident, features, segment, now)
         before = case.incident

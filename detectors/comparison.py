@@ -20,6 +20,8 @@ from detectors.rows import Block, Layout
 from detectors.shift import DriftWatch
 from detectors.swaps import SwapWatch
 
+#: The last rows of one version may cover so many times the span of another's for both to be the same traffic.
+LIKE_SPANS: Final = 10.0
 #: Of an output, the rows that have one.
 _NO_COLUMNS: Final[Mapping[str, Column]] = {}
 
@@ -91,6 +93,8 @@ class Comparison:
     def farthest(self, other: Comparison, columns: Mapping[str, Column]) -> tuple[str, float] | None:
         """The column in whose last rows the two differ most, of those that differ materially; None where there is none.
 
+        The last rows of a version with a hundredth of the traffic are those of hours, and hours differ from minutes.
+
         Args:
             other: Of another version.
             columns: Whose bins are counted in.
@@ -99,7 +103,7 @@ class Comparison:
             Its name, and how far they are apart (corrected PSI).
         """
         ours, theirs = self._recent.all(), other._recent.all()
-        if ours is None or theirs is None:
+        if ours is None or theirs is None or not _of_like_spans(ours, theirs):
             return None
         found: list[tuple[float, str]] = []
         for name, column in columns.items():
@@ -132,3 +136,9 @@ class Comparison:
         self._output.restore(s["output"])
         self._swaps = SwapWatch.from_state(s["swaps"])
         self._began = s["began"]
+
+
+def _of_like_spans(one: Block, other: Block) -> bool:
+    """Whether two blocks cover spans of event time that can be compared."""
+    spans = sorted(max(block.marks) - min(block.marks) for block in (one, other))
+    return spans[1] <= LIKE_SPANS * spans[0]

@@ -148,8 +148,9 @@ class LabelWatch:
         """
         if not (is_time(delay) and is_time(at) and is_time(mark)):
             return
-        self._delays.append(max(0.0, float(delay)))
-        self._stop.arrived(float(at), self._usual)
+        delay = max(0.0, float(delay))
+        self._delays.append(delay)
+        self._stop.arrived(delay, float(at), self._usual)
         if delay <= self.age + _ROUNDING:
             return
         self._calm[1] += not self._sparse.found

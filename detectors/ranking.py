@@ -36,9 +36,12 @@ Measure = Literal["auc", "balanced_accuracy", "concordance"]
 #: ordinal, mark, score, prediction, label. The last two are truth values (binary), numbers (regression), names (multiclass).
 _Row = tuple[int, float, float | None, bool | float | str, bool | float | str]
 
-#: Labels since the onset, and of each class, below which nothing is told.
-LEAST_LABELS: Final = 100
+#: Labels since the onset, and of each class, below which nothing is told: a rollback waits for as many labels. With fewer of a
+#: class the error at chance is no longer what its formula says.
+LEAST_LABELS: Final = 50
 LEAST_OF_A_CLASS: Final = 10
+#: Labels of each class that are looked at where no onset is given, however long ago the rare ones came.
+ENOUGH_OF_A_CLASS: Final = 30
 #: A reference whose ranking is less than this share of the way from chance to perfect has no mirror to tell from chance: AUC 0.6.
 LEAST_SKILL: Final = 0.2
 #: The share of the way between chance and the reference that a mirror may fall short of.
@@ -47,7 +50,8 @@ SHORT: Final = 1 / 4
 CLASSES: Final = 20
 #: Characters of a class's name; labels with longer ones are not looked at.
 LONGEST_NAME: Final = 256
-#: Standard errors from chance, so that chance itself is taken for a mirror in one of a hundred looks at most.
+#: Standard errors from chance, so that chance itself is taken for a mirror in one of a hundred looks at most; and from the
+#: mirror, so that a mirror is denied in as few.
 _ERRORS: Final = 2.33
 #: Numbers beyond are rubbish.
 _LARGEST: Final = 1e100
@@ -213,8 +217,9 @@ class RankingWatch:
     def mirrored(self, since: float | None = None) -> Mirror:
         """Whether the labels since an event time (the last `window`, if None) are turned round.
 
-        None for an answer, "cannot be told": without a reference, or with one that hardly ranks (AUC below 0.6); below 100
-        labels or 10 of a class; and where the value is as low as a mirror's but its error reaches to chance.
+        None for an answer, "cannot be told": without a reference, or with one that hardly ranks (AUC below 0.6); below 50
+        labels or 10 of a class; where the value is as low as a mirror's but its error reaches to chance; and where it is not
+        so low but a mirror's error reaches to it.
         """
         rows, normal = self._since(since), self.reference
         if normal is None:
@@ -226,15 +231,21 @@ class RankingWatch:
         value, mirrored = self._value(rows, normal.measure), None
         rarest = len(rows) - max(Counter(row[4] for row in rows).values(), default=0)
         if value is not None and normal.tells and len(rows) >= LEAST_LABELS and rarest >= LEAST_OF_A_CLASS:
-            mirrored = value <= normal.bound
-            if mirrored and value > 0.5 - _ERRORS * _ERROR_AT_CHANCE[normal.measure]([float(row[4]) for row in rows]):
-                mirrored = None
+            error = _ERRORS * _ERROR_AT_CHANCE[normal.measure]([float(row[4]) for row in rows])
+            mirrored = _near_mirror(value, normal, error)
         return Mirror(value, normal.value, normal.bound, len(rows), mirrored)
 
     def _since(self, since: float | None) -> list[_Row]:
         """Rows in the order in which they came."""
         rows = list(heapq.merge(*self._rows.values()))
-        return rows[-self.window :] if since is None else [row for row in rows if row[1] >= since]
+        if since is not None:
+            return [row for row in rows if row[1] >= since]
+        last = rows[-self.window :]
+        if self.task == "binary" and last:
+            enough = [kept[-min(len(kept), ENOUGH_OF_A_CLASS)] for kept in self._rows.values() if kept]
+            first = min(last[0][0], *(row[0] for row in enough))
+            return [row for row in rows if row[0] >= first]
+        return last
 
     def _measure(self, *, fresh: bool = False) -> Measure:
         if self.reference is not None and not fresh:
@@ -274,6 +285,17 @@ class RankingWatch:
         for ordinal, mark, score, prediction, label in s["rows"]:
             watch._rows[label is True].append((ordinal, mark, score, prediction, label))
         return watch
+
+
+def _near_mirror(value: float, normal: Ranking, error: float) -> bool | None:
+    """Whether a value is near the mirror; None where chance, or a mirror, may as well have given it.
+
+    `error` is what the value may be off by at chance. At the mirror it is less: as the deviation of a share is.
+    """
+    if value <= normal.bound:
+        return True if value <= normal.chance - error else None
+    off = error * 2.0 * math.sqrt(normal.value * (1.0 - normal.value))
+    return False if value > 1.0 - normal.value + off else None
 
 
 def _usable(x: object) -> bool:
@@ -324,11 +346,11 @@ def _renamed(pairs: list[tuple[str, str]], normal: Ranking) -> Mirror:
         return Mirror(every, normal.value, normal.bound, len(pairs), mirrored=False)
     plain = sum(_share(judged_on[name], name) for name in renaming) / len(renaming)
     fits = sum(_share(judged_on[name], other) for name, other in renaming.items()) / len(renaming)
-    mirrored: bool | None = fits >= 1.0 - normal.bound and plain <= normal.bound
+    near = fits >= 1.0 - normal.bound and plain <= normal.bound
     for_it = sum(judged_on[name][other] for name, other in renaming.items())
     against = sum(judged_on[name][name] for name in renaming)
-    if mirrored and for_it - against < _ERRORS * math.sqrt(max(for_it + against, LEAST_OF_A_CLASS)):
-        mirrored = None
+    clear = for_it - against >= _ERRORS * math.sqrt(max(for_it + against, LEAST_OF_A_CLASS))
+    mirrored = near if near == clear else None
     exchanged = tuple(sorted(renaming.items())) if mirrored is not False else ()
     return Mirror(plain if exchanged else every, normal.value, normal.bound, len(pairs), mirrored, exchanged)
 

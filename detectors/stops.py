@@ -57,9 +57,12 @@ class Stop:
         """The longest pause of the week between two labels while predictions went on, in seconds."""
         return self._pauses.largest
 
-    def arrived(self, at: float, coverage: float | None) -> None:
-        """Note that a label came, at a clock."""
+    def arrived(self, delay: float, at: float, coverage: float | None) -> None:
+        """Note that a label came, at a clock, `delay` seconds after its prediction."""
         self.labels += 1
+        if self.labels <= LEAST_RUN:
+            # The first labels of all came no sooner than they could: before the first batch there was a pause that nobody saw.
+            self._pauses.note(at, delay)
         # While predictions rest, so do labels: that is no pause of theirs.
         if self.labels > 1 and not self.found and self._between >= run_needed(coverage):
             self._pauses.note(at, max(0.0, at - self._last))
