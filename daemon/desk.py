@@ -73,7 +73,7 @@ class Desk:
         if act.kind == "clear":
             return self._responses.get(act.model or "")
         for response in self._responses.values():
-            if act.incident in response.cases or act.incident in response.lately:
+            if act.incident in response.cases or act.incident in response.aftermath.lately:
                 return response
         try:
             known = act.known

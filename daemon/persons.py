@@ -56,7 +56,7 @@ def _acknowledge(response: Response, case: Case, act: Act, context: Context) -> 
 
 def _over(response: Response, act: Act, context: Context) -> Answer:
     """Answer for an incident that is not open; only a judgement can still be given to it."""
-    lately = response.lately.get(act.incident or "")
+    lately = response.aftermath.lately.get(act.incident or "")
     over = lately.incident if lately is not None else act.known
     if over is None:
         return Answer(status="unknown", text=f"there is no open incident {act.incident}")

@@ -129,10 +129,8 @@ class Reporter:
 
     def _judged(self, name: str, rule: str, counts: Mapping[Judgement, int]) -> None:
         for verdict, n in counts.items():
-            self.telemetry.incident_judged(name, rule, verdict, self._new(name, "judged", rule, verdict, n=n))
-        ratio = precision(counts)
-        if ratio is not None:
-            self.telemetry.rule_precision(name, rule, ratio)
+            new = self._new(name, "judged", rule, verdict, n=n)
+            self.telemetry.incident_judged(name, rule, verdict, new, precision(counts))
 
     def _traffic(self, name: str, version: Version) -> None:
         for stage, n in version.traffic.predictions.items():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alerting import incidents
 from alerting.incidents import Action, Finding, Incident, Judgement, Terms
 from alerting.intents import Intent, Outcome
+from daemon.aftermath import Aftermath
 from daemon.cases import Case, Context
 from daemon.dossier import features_of, finding_of, healing_of, segment_of
 from daemon.letters import Letters
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
 
-#: What is back so soon (seconds of the clock of events) after it was found to be over was not over: the same incident goes on.
-#: Who was paged is still awake then; and a test that calls harm over too early is wrong within the next labels, not hours later.
-FLAPPING: Final = 1800.0
 #: While an incident of another cause is open, nothing is learned about what is normal.
 HARMLESS: Final = frozenset({"drift", "outcome"})
 
@@ -47,8 +45,7 @@ class Response:
         self.monitor = monitor
         self.cases: dict[str, Case] = {}
         self.closed: list[Incident] = []  # resolved in this step
-        self.lately: dict[str, Case] = {}  # found to be over a moment ago: they may come back
-        self.dismissed: set[tuple[str, str, str]] = set()  # (rule, version, segment) that persons closed while in breach
+        self.aftermath = Aftermath()
         self.judged: dict[str, dict[Judgement, int]] = {}  # rule -> what persons said of its incidents
         self.last_page: float | None = None
         self.letters = Letters(guardrail, routes)
@@ -79,15 +76,14 @@ class Response:
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
         before = {key: case.incident.revision for key, case in self.cases.items()}
-        self._part(verdicts, context)
+        for case in self.aftermath.part(verdicts, context.now):
+            self.letters.tell(case, "resolve", context)
         for diagnosis in diagnose(verdicts, self.monitor.standings(context.now)):
             case = self._case_of(diagnosis)
-            if case is None and {verdict.scope for verdict in diagnosis.found} <= self.dismissed:
-                continue  # a person closed it as it is, and it has not been well since
-            if case is None:
-                self._open(diagnosis, context)
-            else:
+            if case is not None:
                 self._extend(case, diagnosis, context)
+            elif not self.aftermath.is_dismissed({verdict.scope for verdict in diagnosis.found}):
+                self._open(diagnosis, context)
         for case in list(self.cases.values()):
             self._follow(case, verdicts, context)
         for incident in [case.incident for case in self.cases.values()] + self.closed:
@@ -95,15 +91,6 @@ class Response:
                 self.letters.journal(incident, context)
         self.closed.clear()
         return self.letters.take()
-
-    def _part(self, verdicts: Sequence[Verdict], context: Context) -> None:
-        """Let go of what has been over for long enough, and of what a person closed and is well again since."""
-        for case in [case for case in self.lately.values() if context.now - (case.incident.resolved or 0.0) >= FLAPPING]:
-            del self.lately[case.incident.id]
-            if case.returns:
-                self.letters.tell(case, "resolve", context)
-        if self.dismissed:
-            self.dismissed &= {verdict.scope for verdict in verdicts if verdict.state != "ok"}
 
     def _case_of(self, diagnosis: Diagnosis) -> Case | None:
         """Find the open case that these breaches belong to: one that has some of them already, or has the same cause."""
@@ -120,7 +107,7 @@ class Response:
     def _open(self, diagnosis: Diagnosis, context: Context) -> None:
         now = context.now
         finding = finding_of(self.monitor, diagnosis, context)
-        known = self._flapping(finding)
+        known = self.aftermath.returned(finding)
         if known is not None:
             self._come_back(known, diagnosis, context)
             return
@@ -137,17 +124,8 @@ class Response:
         self.rollbacks.consider(case, context)
         self.letters.tell(case, "trigger", context)
 
-    def _flapping(self, finding: Finding) -> Case | None:
-        """The case of the same problem that was found to be over a moment ago."""
-        same = (finding.cause, finding.version, finding.segment)
-        for case in self.lately.values():
-            if (case.incident.cause, case.incident.version, case.incident.segment) == same:
-                return case
-        return None
-
     def _come_back(self, case: Case, diagnosis: Diagnosis, context: Context) -> None:
-        """Go on with an incident that was called over too early. It pages once more; then its end is told late (see `_part`)."""
-        del self.lately[case.incident.id]
+        """Go on with an incident that was called over too early."""
         case.incident = incidents.come_back(case.incident, diagnosis.reason, context.now)
         case.returns += 1
         case.healing, case.rollback, case.scopes = None, None, set()
@@ -247,7 +225,7 @@ class Response:
             )
         case.incident = incidents.resolve(case.incident, reason, context.now)
         self._close(case)
-        self.lately[case.incident.id] = case
+        self.aftermath.lately[case.incident.id] = case
         if not case.returns:  # the end of what flaps is told when it has lasted
             self.letters.tell(case, "resolve", context)
 
@@ -255,8 +233,7 @@ class Response:
         """Close it on a person's word; what is in breach now opens nothing again before it has been well."""
         case.incident = incidents.resolve(case.incident, reason, context.now, by, verdict)
         self._close(case)
-        # Losses are watched afresh: harm that goes on is found again, by new evidence.
-        self.dismissed |= {scope for scope in case.scopes if scope[0] not in LOSSES}
+        self.aftermath.dismiss(case.scopes)
         self.letters.tell(case, "resolve", context)
         self.closed.clear()
         self.letters.journal(case.incident, context)
@@ -282,8 +259,7 @@ class Response:
             "v": 2,
             "cases": [case.to_state() for case in self.cases.values()],
             "ordinals": self._ordinals,
-            "lately": [case.to_state() for case in self.lately.values()],
-            "dismissed": sorted(self.dismissed),
+            "aftermath": self.aftermath.to_state(),
             "judged": self.judged,
             "rollbacks": self.rollbacks.to_state(),
             "last_page": self.last_page,
@@ -296,10 +272,7 @@ class Response:
             case = Case.from_state(saved)
             self.cases[case.incident.id] = case
             self._keep(case)
-        for saved in state["lately"]:
-            case = Case.from_state(saved)
-            self.lately[case.incident.id] = case
-        self.dismissed = {(rule, version, segment) for rule, version, segment in state["dismissed"]}
+        self.aftermath.restore(state["aftermath"])
         self.judged = {rule: dict(counts) for rule, counts in state["judged"].items()}
         self.rollbacks.restore(state["rollbacks"])
         self._ordinals = dict(state["ordinals"])

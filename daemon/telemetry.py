@@ -192,13 +192,11 @@ class Telemetry:
         """An incident was opened."""
         self._count("watchkeeper_incidents_total", 1, model, cause, severity)
 
-    def incident_judged(self, model: str, rule: str, verdict: str, n: int = 1) -> None:
-        """Persons judged `n` incidents of a rule."""
+    def incident_judged(self, model: str, rule: str, verdict: str, n: int, precision: float | None) -> None:
+        """Persons judged `n` more incidents of a rule; of all that they judged, the share `precision` was real."""
         self._count("watchkeeper_incidents_judged_total", n, model, rule, verdict)
-
-    def rule_precision(self, model: str, rule: str, value: float) -> None:
-        """Of the incidents of a rule that were judged, this share was real."""
-        self._set("watchkeeper_rule_precision_ratio", value, model, rule)
+        if precision is not None:
+            self._set("watchkeeper_rule_precision_ratio", precision, model, rule)
 
     def action(self, kind: Kind, status: Status) -> None:
         """The dispatcher tried something, and this came of it."""

@@ -163,7 +163,7 @@ def test_good_files_are_named_with_version_and_digest(guardrail: Path, capsys: p
 
 def test_what_has_no_effect_is_noted(guardrail: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Below the file's line; the file is good all the same."""
-    guardrail.write_text(GUARDRAIL.replace("{with: kafka}", "{with: kafka}}\nreference: {profile: loan.json"))
+    guardrail.write_text(GUARDRAIL.replace("{events: 1000}", "{events: 1000, profile: loan.json}"))
     assert main(["check", str(guardrail)]) == OK
     assert capsys.readouterr().out.splitlines()[1].startswith("  note: reference.profile: there is no file loan.json")
 

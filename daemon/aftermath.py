@@ -1,0 +1,67 @@
+"""What is remembered of incidents that are over: those that may come back, and those that a person closed as they were.
+
+Harm is called over by a test that is sometimes wrong, and what swings about its limit is over again and again. Told each time, it
+would page each time. So the same problem that is back within half an hour goes on as the same incident: it pages once more, since
+somebody may have gone back to bed, and from then on its end is told only when it has lasted for that half hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from daemon.cases import Case
+from daemon.policy import LOSSES
+
+if TYPE_CHECKING:
+    from alerting.incidents import Finding
+    from daemon.rules.verdict import Verdict
+
+#: What is back so soon (seconds of the clock of events) after it was found to be over was not over: the same incident goes on.
+#: Who was paged is still awake then; and a test that calls harm over too early is wrong within the next labels, not hours later.
+FLAPPING: Final = 1800.0
+
+Scope = tuple[str, str, str]
+
+
+class Aftermath:
+    """The recent past of one model's incidents."""
+
+    def __init__(self) -> None:
+        self.lately: dict[str, Case] = {}  # found to be over a moment ago, by id
+        self._dismissed: set[Scope] = set()  # what persons closed while it was in breach
+
+    def returned(self, finding: Finding) -> Case | None:
+        """Take out the case of the same problem that was found to be over a moment ago."""
+        same = (finding.cause, finding.version, finding.segment)
+        for identity, case in self.lately.items():
+            if (case.incident.cause, case.incident.version, case.incident.segment) == same:
+                return self.lately.pop(identity)
+        return None
+
+    def dismiss(self, scopes: set[Scope]) -> None:
+        """Remember what a person closed as it is. Losses are watched afresh instead: harm that goes on is found by new evidence."""
+        self._dismissed |= {scope for scope in scopes if scope[0] not in LOSSES}
+
+    def is_dismissed(self, scopes: set[Scope]) -> bool:
+        """Whether all of it was closed by persons, and has not been well since."""
+        return scopes <= self._dismissed
+
+    def part(self, verdicts: Sequence[Verdict], now: float) -> list[Case]:
+        """Let go of what has lasted, or is well again; gives the cases whose end was held back and is to be told now."""
+        if self._dismissed:
+            self._dismissed &= {verdict.scope for verdict in verdicts if verdict.state != "ok"}
+        over = [case for case in self.lately.values() if now - (case.incident.resolved or 0.0) >= FLAPPING]
+        for case in over:
+            del self.lately[case.incident.id]
+        return [case for case in over if case.returns]
+
+    def to_state(self) -> dict[str, Any]:
+        """Give everything as plain data."""
+        return {"lately": [case.to_state() for case in self.lately.values()], "dismissed": sorted(self._dismissed)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `to_state` gave."""
+        cases = [Case.from_state(saved) for saved in state["lately"]]
+        self.lately = {case.incident.id: case for case in cases}
+        self._dismissed = {(rule, version, segment) for rule, version, segment in state["dismissed"]}
