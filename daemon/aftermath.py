@@ -40,7 +40,7 @@ class Aftermath:
         return None
 
     def dismiss(self, scopes: set[Scope]) -> None:
-        """Remember what a person closed as it is. Losses are watched afresh instead: harm that goes on is found by new evidence."""
+        """Remember what a person closed as it is. But losses are watched afresh: harm that goes on is found by new evidence."""
         self._dismissed |= {scope for scope in scopes if scope[0] not in LOSSES}
 
     def is_dismissed(self, scopes: set[Scope]) -> bool:

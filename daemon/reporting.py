@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import nan
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -128,9 +129,10 @@ class Reporter:
         telemetry.label_orphan(name, self._new(name, "orphan", n=counts.orphan_labels))
 
     def _judged(self, name: str, rule: str, counts: Mapping[Judgement, int]) -> None:
+        ratio = precision(counts)
         for verdict, n in counts.items():
             new = self._new(name, "judged", rule, verdict, n=n)
-            self.telemetry.incident_judged(name, rule, verdict, new, precision(counts))
+            self.telemetry.incident_judged(name, rule, verdict, new, nan if ratio is None else ratio)
 
     def _traffic(self, name: str, version: Version) -> None:
         for stage, n in version.traffic.predictions.items():

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
-from alerting.incidents import Action, Finding, Incident, Judgement, Terms
+from alerting.incidents import Action, Incident, Judgement, Terms
 from alerting.intents import Intent, Outcome
 from daemon.aftermath import Aftermath
 from daemon.cases import Case, Context
@@ -76,8 +76,8 @@ class Response:
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
         before = {key: case.incident.revision for key, case in self.cases.items()}
-        for case in self.aftermath.part(verdicts, context.now):
-            self.letters.tell(case, "resolve", context)
+        for over in self.aftermath.part(verdicts, context.now):
+            self.letters.tell(over, "resolve", context)
         for diagnosis in diagnose(verdicts, self.monitor.standings(context.now)):
             case = self._case_of(diagnosis)
             if case is not None:
