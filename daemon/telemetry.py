@@ -260,8 +260,6 @@ class Telemetry:
         """These versions run."""
         self._set("watchkeeper_build_info", 1, version, platform.python_version(), river)
 
-    # What is gone ------------------------------------------------------------------------------------------------------
-
     def forget_version(self, model: str, version: str) -> None:
         """A version is no longer watched: its series leave, or each release would add to the page for ever."""
         labels = {"model": model, "version": version}
