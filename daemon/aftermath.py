@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Who was paged is still awake then; and a test that calls harm over too early is wrong within the next labels, not hours later.
 FLAPPING: Final = 1800.0
 
+#: Whether it is the version or the world cannot be told anew right after the contest about it has ended: it is the same harm.
+HARM: Final = {"new_version", "concept"}
+
 Scope = tuple[str, str, str]
 
 
@@ -33,9 +36,10 @@ class Aftermath:
 
     def returned(self, finding: Finding) -> Case | None:
         """Take out the case of the same problem that was found to be over a moment ago."""
-        same = (finding.cause, finding.version, finding.segment)
         for identity, case in self.lately.items():
-            if (case.incident.cause, case.incident.version, case.incident.segment) == same:
+            known = case.incident
+            same = known.cause == finding.cause or {known.cause, finding.cause} == HARM
+            if same and (known.version, known.segment) == (finding.version, finding.segment):
                 return self.lately.pop(identity)
         return None
 

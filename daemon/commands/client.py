@@ -42,8 +42,7 @@ class Client:
     ) -> None:
         self._url = (url or os.environ.get("WATCHKEEPER_URL") or DEFAULT_URL).rstrip("/")
         self._token_file = token_file
-        # No proxy of the environment: a daemon on this machine, or in this cluster, is asked itself.
-        self._http = httpx.Client(timeout=PATIENCE, trust_env=False, transport=transport)
+        self._transport = transport
 
     def get(self, path: str, *, secret: bool = False, **query: object) -> dict[str, Any]:
         """Read something; None in the query is left out. `secret`: only with the token."""
@@ -62,7 +61,7 @@ class Client:
     def standing(self) -> str | None:
         """Why what is read here may be old; None when this is the daemon that acts."""
         try:
-            answer = self._http.get(f"{self._url}/readyz")
+            answer = self._send("GET", "/readyz")
         except httpx.HTTPError:
             return None
         reason = _text(answer, "reason")
@@ -79,7 +78,7 @@ class Client:
 
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401  # httpx's own
         try:
-            answer = self._http.request(method, self._url + path, **request)
+            answer = self._send(method, path, **request)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise CannotStart(f"{self._url} is no address of a daemon ({error}); write one as {DEFAULT_URL}") from None
         except httpx.ConnectError as error:
@@ -101,6 +100,11 @@ class Client:
             return dict(answer.json())
         except ValueError:
             raise CannotStart(f"{self._url} does not answer as a daemon does; is that its address?") from None
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401  # httpx's own
+        # No proxy of the environment: a daemon on this machine, or in this cluster, is asked itself.
+        with httpx.Client(timeout=PATIENCE, trust_env=False, transport=self._transport) as http:
+            return http.request(method, self._url + path, **request)
 
     def _headers(self) -> dict[str, str]:
         token = os.environ.get("WATCHKEEPER_TOKEN", "")
