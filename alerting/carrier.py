@@ -22,7 +22,8 @@ from alerting.notifiers import Notifier
 from alerting.periods import Rate
 from alerting.rollbacks import Executor
 from alerting.rollbacks.command import from_record
-from alerting.routes import FALLBACK, RouteTerms
+from alerting.routes import RouteTerms
+from alerting.routing import FALLBACK
 
 log = structlog.get_logger(__name__)
 

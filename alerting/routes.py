@@ -18,9 +18,7 @@ from alerting.notifiers import NOTIFIERS, Notifier
 from alerting.periods import Rate
 from alerting.rollbacks import EXECUTORS, Executor, Tools
 from alerting.rollbacks.command import problems_of
-
-#: The route that always exists and takes what every other route refused.
-FALLBACK: Final = "log"
+from alerting.routing import FALLBACK
 
 #: The executor that always exists.
 DEFAULT_EXECUTOR: Final = "kafka"
