@@ -222,6 +222,12 @@ def raise_severity(incident: Incident, severity: Severity, at: float, reason: st
     return _next(replace(incident, severity=severity), at, "severity_raised", detail)
 
 
+def restate(incident: Incident, reason: str, at: float) -> Incident:
+    """Another sentence for what is wrong, because more of it is known; the same one changes nothing."""
+    _live(incident, "change its reason")
+    return incident if reason == incident.reason else _next(replace(incident, reason=reason), at, "restated", reason)
+
+
 def with_evidence(
     incident: Incident,
     at: float,

@@ -17,7 +17,7 @@ from alerting.intents import Intent, Outcome
 from daemon.cases import Case, Context
 from daemon.healing import Healing
 from daemon.letters import Letters
-from daemon.policy import LOSSES, RECOVERING, Diagnosis, cleared, diagnose, supersedes
+from daemon.policy import LOSSES, RECOVERING, Diagnosis, Scope, cleared, diagnose, supersedes
 from daemon.rollbacks import RollbackWatch
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Response:
         self._letters = Letters(guardrail, routes)
         self._rollbacks = RollbackWatch(guardrail, monitor, self._letters, recorded)
         self._ordinals: dict[str, int] = {}
+        self._told: set[Scope] = set()  # drift in breach still that was part of an incident that is over
         self._reminded = 0  # version of the guardrail file whose review was asked for
         self._terms = Terms(
             version=guardrail.version,
@@ -80,7 +81,8 @@ class Response:
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
         before = {key: case.incident.revision for key, case in self.cases.items()}
-        for diagnosis in diagnose(verdicts, self.monitor.standings(context.now)):
+        self._told &= {verdict.scope for verdict in verdicts if verdict.state == "breach"}
+        for diagnosis in diagnose(verdicts, self.monitor.standings(context.now), self._told):
             case = self._case_of(diagnosis)
             if case is None:
                 self._open(diagnosis, context)
@@ -148,11 +150,12 @@ class Response:
         case.incident = incidents.add_evidence(case.incident, features, now)
         self._locate(case, diagnosis, now)
         before = case.incident
-        if supersedes(diagnosis.cause.name, before.cause) and case.rollback is None:
+        if supersedes(diagnosis, before.cause) and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, diagnosis.cause.name, diagnosis.reason, now)
             self._keep(case)
         case.incident = incidents.raise_severity(case.incident, diagnosis.severity, now)
         if case.incident.severity != before.severity:
+            case.incident = incidents.restate(case.incident, diagnosis.reason, now)
             if case.incident.severity == "page":
                 self.last_page = now
             if case.healing is not None:  # a shadow's harm that users get now is over when users' losses show it
@@ -219,10 +222,11 @@ class Response:
     def _over(self, case: Case, verdicts: Sequence[Verdict], now: float) -> bool:
         """Whether it was found that all is well again; a harm is over when losses are, and drift may go on without one."""
         scopes = {scope for scope in case.scopes if scope[0] not in LOSSES}
-        if case.healing is not None:
-            scopes = {scope for scope in scopes if scope[0] in RECOVERING}
-            if not case.healing.healed:
-                return False
+        recovering = {scope for scope in scopes if scope[0] in RECOVERING}
+        if case.healing is not None or recovering:
+            scopes = recovering
+        if case.healing is not None and not case.healing.healed:
+            return False
         return cleared(scopes, verdicts, self.monitor.serving(now))
 
     def acted(self, key: str, outcome: Outcome, context: Context) -> list[Intent]:
@@ -238,16 +242,10 @@ class Response:
 
     def _resolve(self, case: Case, context: Context) -> None:
         healing, incident = case.healing, case.incident
-        if healing is None:
-            reason = f"{' and '.join(sorted({scope[0] for scope in case.scopes}))} found it over"
-        else:
-            since = "since the rollback" if healing.since is not None else "since the alarm"
-            reason = (
-                f"the {self.monitor.measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
-                f"under the limit of {100 * healing.limit:.3g} %"
-            )
+        reason = why_over(case, self.monitor.measure)
         case.incident = incidents.resolve(incident, reason, context.now)
         self._letters.tell(case, "resolve", context)
+        self._told |= {scope for scope in case.scopes if scope[0] == "drift"}  # if it stays, it is not told again by itself
         del self.cases[incident.id]
         self.monitor.healings.pop(incident.id, None)
         self.monitor.troubles.discard(incident.id)
@@ -270,6 +268,7 @@ class Response:
             "sent": self._rollbacks.sent,
             "last_page": self.last_page,
             "reminded": self._reminded,
+            "told": sorted(self._told),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -280,6 +279,7 @@ class Response:
             self._keep(case)
         self._ordinals, self._rollbacks.sent = dict(state["ordinals"]), list(state["sent"])
         self.last_page, self._reminded = state["last_page"], state["reminded"]
+        self._told = {(rule, version, segment) for rule, version, segment in state["told"]}
 
 
 def features_of(diagnosis: Diagnosis, moved: Sequence[FeatureChange]) -> list[dict[str, Any]]:
@@ -295,6 +295,18 @@ def features_of(diagnosis: Diagnosis, moved: Sequence[FeatureChange]) -> list[di
         if change.name not in found
     ]
     return ranked[:FEATURES]
+
+
+def why_over(case: Case, measure: str) -> str:
+    """Say what showed that an incident is over."""
+    healing = case.healing
+    if healing is None:
+        return f"{' and '.join(sorted({scope[0] for scope in case.scopes}))} found it over"
+    since = "since the rollback" if healing.since is not None else "since the alarm"
+    return (
+        f"the {measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
+        f"under the limit of {100 * healing.limit:.3g} %"
+    )
 
 
 def segment_of(diagnosis: Diagnosis, version: Version | None, onset: float) -> str | None:
