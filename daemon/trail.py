@@ -21,7 +21,7 @@ STRIDES: Final = (1.0, 10.0, 120.0, 1200.0, 14400.0)
 #: Points in each ring.
 ROOM: Final = 120
 #: Events between two points that are not at a tick: a mean over a thousand labels is worth no more of the time.
-EVENTS: Final = 100
+EVENTS: Final = 50
 
 
 class Point(NamedTuple):

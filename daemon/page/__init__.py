@@ -6,6 +6,7 @@ text browser, and when half the network is down, which is when it is wanted. It 
 
 from __future__ import annotations
 
-from daemon.page.routes import Sight, add_pages
+from daemon.page.routes import add_pages
+from daemon.page.sight import Sight
 
 __all__ = ["Sight", "add_pages"]

@@ -28,11 +28,16 @@ MARK_ROW: Final = 17.0
 MARK_WIDTH: Final = 18.0
 MARK_ROWS: Final = 4
 WORD_HEIGHT: Final = 13.0
+#: From this value on nothing is drawn.
+LARGEST: Final = 1e12
+#: Two lines of the grid are at least so far apart, about.
+STEP_HEIGHT: Final = 36.0
 #: A time at the foot is so wide.
 TIME_WIDTH: Final = 62.0
 
 _STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
-_DAY: Final = 86400.0
+DAY: Final = 86400.0
+MINUTE: Final = 60.0
 
 Points = Sequence[tuple[float, float | None]]
 
@@ -75,6 +80,7 @@ class _Scale:
     low: float
     high: float
     top: float
+    step: float  # between two lines of the grid
 
     @property
     def right(self) -> float:
@@ -106,11 +112,12 @@ def chart(lines: Sequence[Line], marks: Sequence[Mark], frame: Frame, title: str
     marks = [mark for mark in marks if frame.since <= mark.at <= frame.until]
     rows = _rows(marks, frame)
     top = TOP + MARK_ROW * (max(rows, default=-1) + 1)
-    low, high = _range([value for line in shown for _, value in line.points if value is not None])
-    scale = _Scale(frame, low, high, top)
+    steps = max(2.0, (frame.height - top - BOTTOM) / STEP_HEIGHT)
+    low, high, step = _axis([value for line in shown for _, value in line.points if value is not None], steps)
+    scale = _Scale(frame, low, high, top, step)
+    box, labels = f"0 0 {_n(frame.width)} {_n(frame.height)}", f"{frame.identity}-t {frame.identity}-d"
     parts = [
-        f'<svg class="chart" viewBox="0 0 {_n(frame.width)} {_n(frame.height)}" role="img" '
-        f'aria-labelledby="{frame.identity}-t {frame.identity}-d">',
+        f'<svg class="chart" viewBox="{box}" role="img" aria-labelledby="{labels}">',
         f'<title id="{frame.identity}-t">{escape(title)}</title>',
         f'<desc id="{frame.identity}-d">{escape(description)}</desc>',
         *_grid(scale),
@@ -133,31 +140,26 @@ def _within(line: Line, frame: Frame) -> Line:
 
 
 def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+    return value if value is not None and abs(value) < LARGEST else None  # NaN is not smaller either
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    """The least and greatest value of the axis, both at a tick; zero is in it where it is near."""
+def _axis(values: Sequence[float], steps: float) -> tuple[float, float, float]:
+    """The least and greatest value of the axis and the step between its ticks; zero is in it where it is near."""
     low, high = min(values, default=0.0), max(values, default=1.0)
-    if low >= 0.0 and low <= 0.5 * high:
+    if 0.0 <= low <= 0.5 * high or low == high > 0.0:
         low = 0.0
-    if high <= low:
-        low, high = (0.0, 2.0 * high) if high > 0.0 else (low - 1.0, low + 1.0)
-    step = _step(high - low)
-    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-
-
-def _step(long: float) -> float:
-    """A round step that cuts a length into two to four."""
-    rough = long / 4.0
+    least = max(1e-9, 1e-6 * max(abs(low), abs(high)))
+    if high - low < least:  # finer than a number can be written
+        low, high = low - least, high + least
+    rough = (high - low) / steps
     power = 10.0 ** math.floor(math.log10(rough))
-    return next((factor * power for factor in (1.0, 2.0, 5.0) if factor * power >= rough * 0.999), 10.0 * power)
+    step = next((factor * power for factor in (1.0, 2.0, 5.0) if factor * power >= rough * 0.999), 10.0 * power)
+    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, step
 
 
 def _grid(scale: _Scale) -> Iterator[str]:
-    step = _step(scale.high - scale.low)
-    for index in range(round((scale.high - scale.low) / step) + 1):
-        value = scale.low + index * step
+    for index in range(round((scale.high - scale.low) / scale.step) + 1):
+        value = scale.low + index * scale.step
         y = _n(scale.y(value))
         yield f'<line class="grid" x1="{_n(LEFT)}" x2="{_n(scale.right)}" y1="{y}" y2="{y}"/>'
         yield f'<text class="axis" x="{_n(LEFT - 5)}" y="{_n(scale.y(value) + 4)}" text-anchor="end">'
@@ -169,8 +171,8 @@ def _times(scale: _Scale) -> Iterator[str]:
     frame = scale.frame
     long = frame.until - frame.since
     most = max(2, int((scale.right - LEFT) / TIME_WIDTH))
-    step = next((float(step) for step in _STEPS if long / step <= most), math.ceil(long / _DAY / most) * _DAY)
-    written = "%H:%M:%S" if step < 60 else "%H:%M" if step < _DAY else "%d %b"
+    step = next((float(step) for step in _STEPS if long / step <= most), math.ceil(long / DAY / most) * DAY)
+    written = "%H:%M:%S" if step < MINUTE else "%H:%M" if step < DAY else "%d %b"
     at = math.ceil(frame.since / step) * step
     while at <= frame.until:
         x = _n(scale.x(at))

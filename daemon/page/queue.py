@@ -21,6 +21,8 @@ QUIET_GAPS: Final = 30.0
 MOOT: Final = frozenset({"no_older_version"})
 #: Unknown things that one line names.
 NAMED: Final = 2
+#: What a person wants to know first; rules that a file adds come after these.
+FIRST: Final = ("harm", "labels", "traffic", "version", "records", "completeness", "drift")
 
 Data = dict[str, Any]
 _SEVERITIES: Final = ("log", "ticket", "page")
@@ -158,6 +160,11 @@ def tile(model: Data, queue: Sequence[Data]) -> Tile:
     )
 
 
+def weight(verdict: Data) -> int:
+    """The place of a verdict's rule among those that a person asks for first."""
+    return FIRST.index(verdict["rule"]) if verdict["rule"] in FIRST else len(FIRST)
+
+
 def _said(verdicts: Sequence[Data], state: str) -> str:
     """Why a model is in its state: the sentences behind it."""
     if state == "ok":
@@ -166,6 +173,7 @@ def _said(verdicts: Sequence[Data], state: str) -> str:
     behind = [one for one in verdicts if one["state"] == state and one["reason"] not in MOOT]
     if not behind:
         return "nothing was judged yet"
+    behind.sort(key=weight)
     texts = list(dict.fromkeys(f"{one['rule']}: {words.clean(one['text'], 200)}" for one in behind))
     more = f" (and {len(texts) - NAMED} more)" if len(texts) > NAMED else ""
     return "; ".join(texts[:NAMED]) + more

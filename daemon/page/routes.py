@@ -48,6 +48,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "cause": words.cause,
+        "detail": words.detail,
         "event": words.event,
         "machine": words.machine,
         "moment": words.moment,
@@ -76,9 +77,9 @@ def style() -> str:
 def headers() -> dict[str, str]:
     """What a browser may do with a page: show it, in the style whose digest this is."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode("ascii")
-    rules = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    rules = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     return {
-        "content-security-policy": rules,
+        "content-security-policy": f"{rules}; style-src 'sha256-{digest}'",
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
         "cache-control": "no-store",

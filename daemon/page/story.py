@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from markupsafe import Markup
 
 from daemon.page import words
 from daemon.page.chart import Frame, Line, Mark, chart
-from daemon.page.queue import MOOT, Banner, arrives, current, live, pace, rate, state_of, watch
+from daemon.page.queue import MOOT, Banner, arrives, current, live, pace, rate, state_of, watch, weight
 from daemon.page.sight import Sight
+from daemon.trail import Point
 
 Data = dict[str, Any]
 
 #: Widths of the drawings: one for a phone, one for a desk. The style sheet shows the one that fits.
-WIDTHS: Final = (("narrow", 328.0), ("wide", 760.0))
+WIDTHS: Final = (("narrow", 296.0), ("wide", 760.0))
 HEIGHT: Final = 200.0
 SMALL: Final = 96.0
 #: Versions that a chart shows at most; more are a tangle.
 LINES: Final = 3
+#: Rates in a chart at most.
+SPEEDS: Final = 120
 #: Seconds that are shown where there is no incident, and at least before one.
 HOURS: Final = 4 * 3600.0
 BEFORE: Final = 20.0
@@ -31,6 +33,8 @@ RULES: Final = 60
 #: A second pair of charts shows everything there is, where that is so many times as long.
 LONGER: Final = 2.0
 
+#: Lines of a timeline that are marked in the chart, by the word there.
+_MARKED: Final = {"opened": "alarm", "rollback": "rollback", "rollback_confirmed": "rollback confirmed", "resolved": "recovered"}
 _STATES: Final = ("breach", "unknown", "ok")
 
 
@@ -103,17 +107,18 @@ def _drawn(model: Data, about: Data | None, span: tuple[float, float], marks: Se
     if not versions:
         return []
     places = [Mark(one["number"], one["at"]) for one in marks]
-    main = versions[0]
-    losses = [Line("harm", "limit", [(point.at, point.limit) for point in main["trail"]], steps=True)]
-    losses.append(Line("usual", "reference", [(point.at, point.reference) for point in main["trail"]], steps=True))
+    held = _held(versions)
+    losses = [Line("harm", "limit", [(point.at, point.limit) for point in held], steps=True)]
+    losses.append(Line("usual", "reference", [(point.at, point.reference) for point in held], steps=True))
     losses += [_line(one, n, [(point.at, point.mean) for point in one["trail"]]) for n, one in enumerate(versions)]
-    speeds = [_line(one, n, _speeds(one)) for n, one in enumerate(versions)]
+    least = max(1.0, (span[1] - span[0]) / SPEEDS)
+    speeds = [_line(one, n, _speeds(one, least)) for n, one in enumerate(versions)]
     covered = [_line(one, n, [(point.at, point.coverage) for point in one["trail"]]) for n, one in enumerate(versions)]
     measure = str(model["measure"])
     return [
         {
             "title": f"{measure[:1].upper()}{measure[1:]} against its limit",
-            "what": f"Mean over the last 1,000 labels. Dashes: harm begins, for version {words.name(main['name'])}. Dots: its usual.",
+            "what": "Mean over the last 1,000 labels. Dashes: where harm begins. Dots: what is usual.",
             "drawings": _both(losses, places, span, HEIGHT, words.share, f"{identity}-loss", _told(model, versions, about)),
         },
         {
@@ -130,7 +135,13 @@ def _drawn(model: Data, about: Data | None, span: tuple[float, float], marks: Se
 
 
 def _both(
-    lines: Sequence[Line], marks: Sequence[Mark], span: tuple[float, float], height: float, write: Any, identity: str, told: str
+    lines: Sequence[Line],
+    marks: Sequence[Mark],
+    span: tuple[float, float],
+    height: float,
+    write: Callable[[float], str],
+    identity: str,
+    told: str,
 ) -> list[tuple[str, Markup]]:
     """One drawing for each width."""
     title = identity.partition("-")[2]
@@ -147,13 +158,31 @@ def _chosen(model: Data, about: Data | None, span: tuple[float, float]) -> list[
     return sorted(known, key=lambda one: one["name"] != blamed)[:LINES]
 
 
+def _held(versions: Sequence[Data]) -> list[Point]:
+    """What the first version was held to; before and after its time, what the others were."""
+    found: list[Point] = []
+    for version in versions:
+        trail: list[Point] = version["trail"]
+        before = [point for point in trail if not found or point.at < found[0].at]
+        found = [*before, *found, *(point for point in trail if found and point.at > found[-1].at)]
+    return found
+
+
 def _line(version: Data, number: int, points: list[tuple[float, float | None]]) -> Line:
     return Line("v" + words.clean(version["name"], 6), f"l{number}", points)
 
 
-def _speeds(version: Data) -> list[tuple[float, float | None]]:
-    trail = version["trail"]
-    return [(later.at, (later.predictions - point.predictions) / (later.at - point.at)) for point, later in pairwise(trail)]
+def _speeds(version: Data, least: float) -> list[tuple[float, float | None]]:
+    """Predictions a second, over stretches of at least so many seconds: over a moment a rate is noise."""
+    found: list[tuple[float, float | None]] = []
+    trail: list[Point] = version["trail"]
+    before = 0
+    for index, point in enumerate(trail):
+        long = point.at - trail[before].at
+        if long >= least:
+            found.append((point.at, (point.predictions - trail[before].predictions) / long))
+            before = index
+    return found
 
 
 def _told(model: Data, versions: Sequence[Data], about: Data | None) -> str:
@@ -190,7 +219,9 @@ def _rules(model: Data) -> Data:
     counting = current(model)
     scopes = {(one["rule"], one["version"], one["segment"]) for one in counting}
     others = [one for one in model["verdicts"] if (one["rule"], one["version"], one["segment"]) not in scopes]
-    ordered = sorted(counting, key=lambda one: (_STATES.index(one["state"]), one["reason"] in MOOT, -one["evidence"]))
+    ordered = sorted(
+        counting, key=lambda one: (_STATES.index(one["state"]), one["reason"] in MOOT, -one["evidence"], weight(one))
+    )
     return {"rules": ordered[:RULES], "more_rules": len(ordered[RULES:]), "other_rules": others[:RULES]}
 
 
@@ -209,20 +240,12 @@ def _version(version: Data, model: Data) -> Data:
 def _timeline(incident: Data) -> list[Data]:
     """The lines of an incident's timeline, its onset first; those that its charts mark carry their number."""
     marks = {(one["word"], one["at"]): one["number"] for one in _marks(incident)}
-    lines = [{"at": incident["onset"], "word": "onset", "detail": "the first label that counts against it", "number": 1}]
+    lines = [{"at": incident["onset"], "word": "onset", "detail": ": the first label that counts against it", "number": 1}]
     for entry in incident["timeline"]:
-        what, word, detail = entry["what"], words.event(entry["what"]), entry["detail"]
-        if what in {"rollback", "would_rollback", "rollback_confirmed"} and detail:
-            detail = f"to version {detail}"
-        number = next((marks.get((short, entry["at"])) for short in _short(what)), None)
-        lines.append({"at": entry["at"], "word": word, "detail": detail, "number": number})
+        number = marks.get((_MARKED.get(entry["what"], ""), entry["at"]))
+        line = {"at": entry["at"], "word": words.event(entry["what"]), "detail": words.detail(entry), "number": number}
+        lines.append(line)
     return lines
-
-
-def _short(what: str) -> list[str]:
-    """The word of a chart's mark for a line of the timeline."""
-    known = {"opened": "alarm", "rollback": "rollback", "mitigated": "rollback confirmed", "resolved": "recovered"}
-    return [known[what]] if what in known else []
 
 
 def _done(incident: Data) -> list[Data]:

@@ -10,7 +10,7 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 #: Characters of one text that are shown at most, and of a name.
@@ -18,10 +18,20 @@ LONGEST: Final = 600
 LONGEST_NAME: Final = 64
 #: What stands for a character that cannot be shown.
 UNSHOWN: Final = "\N{REPLACEMENT CHARACTER}"
+#: A space at which no line ends.
+NARROW: Final = "\N{NARROW NO-BREAK SPACE}"
 #: Categories of characters without a shape: controls, formats (these turn a line round), surrogates, unassigned, line ends.
 _SHAPELESS: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: What stands for a number that is not known.
+NOTHING: Final = "\N{EN DASH}"
+#: Two moments are told without a date when they are no further apart (seconds).
+NEAR: Final = 43200.0
+#: From so many of a unit on the next smaller one is noise; from so large a number on, what is behind its point.
+MANY: Final = 10
+LARGE: Final = 1000.0
 
 #: Largest unit first: its length in seconds, and its sign.
 _UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -60,11 +70,16 @@ _EVENTS: Final[Mapping[str, str]] = {
 }
 
 
+#: Lines of a timeline whose detail is a version.
+_TO_VERSION: Final = frozenset({"rollback", "would_rollback", "rollback_confirmed"})
+
+
 def clean(value: object, longest: int = LONGEST) -> str:
     """A text that can be shown: of a bounded length, without characters that have no shape."""
     text = str(value)
     cut = text[:longest]
     shown = "".join(UNSHOWN if unicodedata.category(sign) in _SHAPELESS and sign not in "\n\t" else sign for sign in cut)
+    shown = shown.replace(" %", NARROW + "%")  # a number and its sign stay on one line
     return shown + "…" if len(text) > longest else shown
 
 
@@ -81,7 +96,7 @@ def moment(at: float | None, beside: float | None = None) -> str:
         when = _EPOCH + timedelta(seconds=round(at))
     except OverflowError:
         return ""
-    near = beside is not None and abs(at - beside) < 43200.0
+    near = beside is not None and abs(at - beside) < NEAR
     return when.strftime("%H:%M:%S" if near else "%Y-%m-%d %H:%M:%S")
 
 
@@ -101,21 +116,21 @@ def span(seconds: float | None) -> str:
             continue
         count = int(left // length)
         small = next(((less, mark) for less, mark in _UNITS if less < length), None)
-        rest = 0 if small is None or count >= 10 else int(left % length // small[0])
+        rest = 0 if small is None or count >= MANY else int(left % length // small[0])
         return f"{count} {sign}" + (f" {rest} {small[1]}" if small is not None and rest else "")
     return "0 s"
 
 
 def share(value: float | None) -> str:
     """A share in percent; a dash where it is not known."""
-    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.3g} %"
+    return NOTHING if value is None or not math.isfinite(value) else f"{100 * value:.3g} %"
 
 
 def number(value: float | None) -> str:
     """A number as a person writes it; a dash where it is not known."""
     if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
+        return NOTHING
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= LARGE else f"{value:.3g}"
 
 
 def cause(word: object) -> str:
@@ -123,9 +138,17 @@ def cause(word: object) -> str:
     return _CAUSES.get(str(word), clean(word).replace("_", " "))
 
 
-def event(word: object) -> str:
-    """A line of a timeline in words."""
-    return _EVENTS.get(str(word), clean(word).replace("_", " "))
+def event(what: object) -> str:
+    """What a line of a timeline is about."""
+    return _EVENTS.get(str(what), clean(what).replace("_", " "))
+
+
+def detail(entry: Mapping[str, Any]) -> str:
+    """The particulars of a line of a timeline, as they follow its word."""
+    found = clean(entry["detail"])
+    if not found:
+        return ""
+    return f" to version {found}" if entry["what"] in _TO_VERSION else f": {found}"
 
 
 def link(address: object) -> str | None:

@@ -19,8 +19,8 @@ from daemon.telemetry import Telemetry
 from tests.doubles.model import T0, a_guardrail, a_label, a_prediction
 
 #: Seconds between two predictions, and until their labels.
-EVERY = 0.25
-DELAY = 10.0
+EVERY = 0.05
+DELAY = 5.0
 
 
 class Scene:
@@ -57,9 +57,9 @@ class Scene:
             self._late.append(a_label(self._count, at + DELAY, "1" if wrong else "0", self.model))
             self._count += 1
 
-    def until_the_middle(self, bad: str = "8", seconds: float = 240.0) -> None:
+    def until_the_middle(self, bad: str = "8", seconds: float = 120.0) -> None:
         """Version 7 is well, the one after it is worse, found out and gone; whether all is well again is not known yet."""
-        self.serve("7", 0.1, 300.0)
+        self.serve("7", 0.1, 90.0)
         for _ in range(int(seconds)):
             if self.task.models[self.model].response.cases:
                 break

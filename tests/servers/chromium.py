@@ -1,6 +1,7 @@
 """Debian's Chromium without a window, driven over the pipe of its own protocol: no driver program, no further package.
 
-It reads and writes JSON that ends in a zero byte, on its file descriptors 3 and 4. Everything that it asks of the network is noted.
+It reads and writes JSON that ends in a zero byte, on its file descriptors 3 and 4. Whatever it asks of the
+network is noted.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Browser:
 
     def size(self, width: int, height: int = 800, *, scheme: str = "dark", scale: float = 1.0) -> None:
         """Be a phone of this size, whose owner likes it dark or light."""
-        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 500}  # noqa: PLR2004
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 500}
         self.call("Emulation.setDeviceMetricsOverride", metrics)
         self.call("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
 
