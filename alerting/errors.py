@@ -41,5 +41,9 @@ class InvalidRoute(AlertingError):
     """A route or an executor of the settings cannot be built; the sentence names it and the key."""
 
 
+class InvalidSilence(AlertingError):
+    """A silence was asked for that cannot be, or ended that is over; the sentence names every key that is wrong."""
+
+
 class LedgerUnavailable(AlertingError):
     """The ledger's file cannot be opened or written; the sentence names it and says what to do."""

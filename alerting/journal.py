@@ -1,8 +1,8 @@
 """What is written down for good: the entries of the journal, which is the truth that every read model is made from.
 
 The journal is a compacted log: under one key only the last entry is sure to stay. So an entry is never a difference but the
-whole thing: an incident as it is now, an act as it ended. A reader applies them in any order: incidents carry a revision, an act
-ends once.
+whole thing: an incident as it is now, an act as it ended, a silence as it stands. A reader applies them in any order: incidents
+carry a revision, an act ends once, and of two records of a silence the earlier end holds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, Final, Protocol
 from alerting.formats import read_record
 from alerting.incidents import Incident, to_record
 from alerting.intents import Intent, Outcome
+from alerting.silences import Silence
+from alerting.silences import to_record as silence_record
 
 #: Version of the entries' shape.
 VERSION: Final = 1
@@ -64,6 +66,14 @@ def incident_entry(incident: Incident) -> JournalEntry:
     return JournalEntry(
         key=f"incident/{incident.id}",
         record={"v": VERSION, "kind": "incident", "incident": to_record(incident)},
+    )
+
+
+def silence_entry(silence: Silence) -> JournalEntry:
+    """The silence as it stands, under `silence/<id>`."""
+    return JournalEntry(
+        key=f"silence/{silence.id}",
+        record={"v": VERSION, "kind": "silence", "silence": silence_record(silence)},
     )
 
 

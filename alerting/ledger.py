@@ -1,9 +1,9 @@
 """The incidents as one can ask for them: a read model of the journal, in one SQLite file.
 
 The journal is the truth, this is its index. So entries are applied in any order and any number of times (an incident's larger
-revision wins), a file that cannot be read is put aside and filled again from the journal, and no other part of the daemon decides
-anything from it but which acts are done. One connection behind one lock serves the loop and the endpoints; the command line
-reads the same file from its own process.
+revision wins, a silence's earlier end), a file that cannot be read is put aside and filled again from the journal, and no other
+part of the daemon decides anything from it but which acts are done and what is silenced. One connection behind one lock serves
+the loop and the endpoints; the command line reads the same file from its own process.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ import structlog
 
 from alerting.errors import InvalidRecord, LedgerUnavailable
 from alerting.incidents import Incident, State, from_record
+from alerting.silences import Silence
+from alerting.silences import from_record as silence_of
 
 log = structlog.get_logger(__name__)
 
 #: Of the tables below. A file of another version is put aside and filled again.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _SCHEMA: Final = f"""
 CREATE TABLE incidents (
@@ -34,6 +36,7 @@ CREATE TABLE incidents (
 CREATE INDEX incidents_by_time ON incidents (opened, id);
 CREATE TABLE actions (key TEXT PRIMARY KEY, incident TEXT, at REAL NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX actions_by_incident ON actions (incident, at, key);
+CREATE TABLE silences (id TEXT PRIMARY KEY, ends REAL NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
@@ -45,6 +48,12 @@ WHERE excluded.revision > incidents.revision
 """
 
 _PUT_ACTION: Final = "INSERT INTO actions (key, incident, at, record) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+
+# A silence is ended sooner, never prolonged: the earlier end is the later word.
+_PUT_SILENCE: Final = """
+INSERT INTO silences (id, ends, record) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET ends = excluded.ends, record = excluded.record WHERE excluded.ends < silences.ends
+"""
 
 
 class Ledger:
@@ -96,6 +105,11 @@ class Ledger:
         rows = self._rows("SELECT record FROM actions WHERE incident = ? ORDER BY at, key", incident)
         return [json.loads(text) for (text,) in rows]
 
+    def silences(self, since: float = 0.0) -> list[Silence]:
+        """All silences that were not over at `since` (epoch seconds), the first to end first."""
+        rows = self._rows("SELECT record FROM silences WHERE ends > ? ORDER BY ends, id", since)
+        return [silence_of(json.loads(text)) for (text,) in rows]
+
     def done_keys(self) -> frozenset[str]:
         """The keys of all acts that have ended: none of them is ever acted on again."""
         return frozenset(key for (key,) in self._rows("SELECT key FROM actions"))
@@ -121,6 +135,9 @@ class Ledger:
                 incident = record["incident"]
                 values = (str(record["key"]), incident and str(incident), float(record["at"]), _text(record))
                 return self._connection.execute(_PUT_ACTION, values).rowcount
+            if record.get("kind") == "silence":
+                silence = silence_of(record["silence"])
+                return self._connection.execute(_PUT_SILENCE, (silence.id, silence.ends, _text(record["silence"]))).rowcount
         except (InvalidRecord, KeyError, TypeError, ValueError, OverflowError, sqlite3.IntegrityError) as error:
             log.warning("journal_record_unreadable", reason=f"{type(error).__name__}: {error}")
         return 0

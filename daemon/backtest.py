@@ -127,7 +127,7 @@ class Backtest:
             "verdicts": [
                 {
                     "rule": rule,
-                    "version": version or None,
+                    "version": version,
                     "segment": segment,
                     "state": states.get((rule, version, segment), "unknown"),
                     "seconds": {

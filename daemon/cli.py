@@ -5,6 +5,7 @@ Commands are imported when they are called: `--help` and `check` need neither Ka
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Annotated
@@ -60,14 +61,44 @@ def run(settings: Settings = None) -> None:
     raise typer.Exit(command.run(settings))
 
 
-@app.command(epilog="Example: watchkeeper check deploy/guardrails/")
+@app.command(
+    epilog="Example: watchkeeper check deploy/guardrails/; watchkeeper check loan.yaml --explain --mean 0.10 --per-hour 500"
+)
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Guardrail files, or directories of them.")],
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Print each rule's limit and weight, and the labels that a rise takes.")
+    ] = False,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", metavar="FILE", help="Explain by this profile, instead of the one that the file names."),
+    ] = None,
+    mean: Annotated[
+        float | None, typer.Option("--mean", min=0.0, max=1.0, help="Explain by a reference of this mean loss (0..1), assumed.")
+    ] = None,
+    rises: Annotated[
+        list[float] | None,
+        typer.Option("--rise", min=1.0, metavar="X", help="Explain a rise to X times the reference; may be given again."),
+    ] = None,
+    per_hour: Annotated[
+        float | None, typer.Option("--per-hour", min=0.001, metavar="N", help="Explain for so many labels an hour.")
+    ] = None,
 ) -> None:
     """Validate guardrail files; every problem with its line and column, exit code 1 if there is one."""
     from daemon.commands import check as command  # noqa: PLC0415 - see the module's text
 
-    raise typer.Exit(command.check(paths))
+    if not explained:
+        if (reference, mean, rises, per_hour) != (None, None, None, None):
+            raise typer.BadParameter("--reference, --mean, --rise and --per-hour go with --explain")
+        raise typer.Exit(command.check(paths))
+    if reference is not None and mean is not None:
+        raise typer.BadParameter("--reference and --mean are two ways to say the same: give one of them")
+    if not all(map(math.isfinite, (mean or 0.0, per_hour or 0.0, *(rises or ())))):
+        raise typer.BadParameter("--mean, --rise and --per-hour take finite numbers")
+    from daemon.commands.explaining import Asked, explain  # noqa: PLC0415 - see the module's text
+
+    asked = Asked(reference=reference, mean=mean, rises=tuple(rises or ()), per_hour=per_hour)
+    raise typer.Exit(command.check(paths, lambda guardrail: explain(guardrail, asked)))
 
 
 @app.command(epilog="Example: watchkeeper backtest --guardrails loan.yaml --events monday.jsonl --events tuesday.jsonl.gz")

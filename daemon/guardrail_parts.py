@@ -11,12 +11,12 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
+from alerting.periods import Rate
 from daemon.events import as_text
 from daemon.schema import (
     Name,
     Names,
     PositiveSeconds,
-    Rate,
     Seconds,
     Section,
     SomeNames,

@@ -49,6 +49,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric("Judgement", "watchkeeper_mean_loss", "gauge", ("model", "version", "stage"),
            "Mean loss of the last 1,000 judged predictions, from 0 to 1."),
     Metric("Judgement", "watchkeeper_reference_loss", "gauge", ("model", "version"), "Mean loss of the reference, from 0 to 1."),
+    Metric("Judgement", "watchkeeper_estimated_loss", "gauge", ("model", "version"),
+           "Mean loss of the last 1,000 predictions as their scores let expect it, without their labels, from 0 to 1. It follows "
+           "moved inputs; a changed concept it cannot see."),
     Metric("Judgement", "watchkeeper_loss_limit", "gauge", ("model", "rule", "version", "segment"),
            "Mean loss above which there is harm, from 0 to 1."),
     Metric("Judgement", "watchkeeper_performance", "gauge", ("model", "version", "metric"),
@@ -57,6 +60,11 @@ METRICS: Final[tuple[Metric, ...]] = (
            "How near a rule is to its alarm: 0 is no evidence, 1 is the alarm. It is 1 - ln(mean M) / ln(mean increment)."),
     Metric("Judgement", "watchkeeper_guardrail_verdict", "gauge", ("model", "rule", "version", "segment", "state", "reason"),
            "1 for the verdict that stands now: ok, unknown or breach, with its reason."),
+    Metric("Judgement", "watchkeeper_values_rejected_total", "counter", ("model", "version", "error"),
+           "Values that break what the guardrail file declares of their feature, by error: wrong_type, out_of_bounds or "
+           "unknown_category."),
+    Metric("Judgement", "watchkeeper_features_not_updated", "gauge", ("model", "version"),
+           "Features whose detectors were not updated of late although predictions came; 0 when all is well."),
     Metric("Judgement", "watchkeeper_detectors_restarted_total", "counter", ("kind",),
            "Diagnostic detectors that started over, because another River version had written their state."),
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from daemon.estimates import Estimates
 from daemon.evidence import Evidence
 from daemon.healing import Healing
 from daemon.learning import Learning
 from daemon.losses import loss_of
-from daemon.policy import Standing
 from daemon.rules.base import listening
 from daemon.rules.table import rules_of
 from daemon.rules.verdict import Verdict
@@ -32,14 +32,12 @@ if TYPE_CHECKING:
     from daemon.events import Label, Outcome, Prediction
     from daemon.guardrails import Guardrail
     from daemon.join import Join, Joined
+    from daemon.policy import Standing
 
 #: Versions kept; those not seen for the longest time are forgotten first.
 VERSIONS: Final = 50
 #: A stage counts as left when nothing came in it for this long, seconds.
 STAGE_LEFT_AFTER: Final = 600.0
-#: Two onsets are of one fault when they are no further apart than this: seconds, or so many of the version's mean gaps.
-NEAR: Final = 600.0
-NEAR_GAPS: Final = 500
 
 _MEASURES: Final[Mapping[str, str]] = {
     "error": "error rate",
@@ -66,6 +64,7 @@ class Monitor:
         self.healings: dict[str, Healing] = {}  # by open incident about losses
         self.troubles: set[str] = set()  # open incidents while which nothing is learned
         self.evidence = Evidence(guardrail)
+        self.estimates = Estimates(guardrail)
         self.measure = _MEASURES[guardrail.loss]
         self.rules = rules_of(guardrail, self)
         self.segment_names = SegmentNames()
@@ -109,6 +108,7 @@ class Monitor:
             version.clear()
         if afresh or came_back:
             self.succession.challenge(version)
+        self.estimates.predicted(event)
         if event.stage != "shadow":
             older = self.succession.older(event.version)
             self.evidence.sample(event, None if older is None else older.name, not self.troubles)
@@ -151,6 +151,7 @@ class Monitor:
         """Drop all that is known of a version."""
         del self.versions[name]
         self.evidence.forget(name)
+        self.estimates.forget(name)
         self.succession.forget(name)
 
     # --- age h
@@ -181,6 +182,8 @@ class Monitor:
             version.recent.add(loss)
             version.performance.update(waiting.prediction, waiting.score, joined.label, loss)
             version.remember(joined.id, loss, waiting.ts)
+            if not self.troubles:
+                self.estimates.learn(waiting, loss)
         changed = sum(rule.mature(joined, loss) for rule in self._maturing) > 0  # every rule must see it
         self._learning.take(version, loss, joined, not self.troubles, self.succession.holds(version))
         if loss is None or not version.well_covered(self.guardrail.labels.minimum_coverage):
@@ -233,26 +236,7 @@ class Monitor:
 
     def standings(self, now: float) -> dict[str, Standing]:
         """Give what is known of each version beside its verdicts."""
-        return {name: self._standing(version, now) for name, version in self.versions.items()}
-
-    def _standing(self, version: Version, now: float) -> Standing:
-        contest = self.contests.get(version.name)
-        older = None if contest is None else self.versions.get(contest.old)
-        fresh = contest is not None and contest.kind == "replacement" and contest.decision == "undecided"
-        alarm = version.alarm
-        return Standing(
-            name=version.name,
-            first_seen=version.traffic.first_seen,
-            near=max(NEAR, NEAR_GAPS * version.traffic.gap),
-            older=None if older is None else older.name,
-            older_over_limit=older is not None and older.over_limit(),
-            older_serves=older is not None and older.traffic.serves(now, STAGE_LEFT_AFTER),
-            fresh=fresh,
-            clearly_over=contest is not None
-            and alarm is not None
-            and older is not None
-            and contest.clearly_over(alarm.mean, older.mean()),
-        )
+        return self.succession.standings(now, STAGE_LEFT_AFTER)
 
     def serving(self, now: float) -> set[str]:
         """Give the versions whose predictions users get."""
@@ -280,12 +264,24 @@ class Monitor:
             "learning": self._learning.to_state(),
             "spending": self._spending.to_state(),
             "evidence": self.evidence.to_state(),
+            "estimates": self.estimates.to_state(),
+            "loss": self._loss_terms(),
             "segment_names": self.segment_names.to_state(),
             "rules": {name: rule.to_state() for name, rule in self.rules.items()},
         }
 
+    def _loss_terms(self) -> list[Any]:
+        guardrail = self.guardrail
+        costs = None if guardrail.costs is None else guardrail.costs.model_dump()
+        return [guardrail.task, guardrail.positive, guardrail.loss, costs, guardrail.loss_bound]
+
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what `to_state` gave; a rule that the guardrail file has added since then begins anew."""
+        """Take up what `to_state` gave; a rule that the guardrail file has added since then begins anew.
+
+        Where the file counts losses otherwise now, nothing that was learned from them holds any more, and all is learned anew.
+        """
+        if state["loss"] != self._loss_terms():
+            return
         task, positive = self.guardrail.task, self.guardrail.positive
         wanted = self.guardrail.reference
         for name, saved in state["versions"].items():
@@ -298,6 +294,7 @@ class Monitor:
         self._learning.restore(state["learning"])
         self._spending.restore(state["spending"])
         self.evidence.restore(state["evidence"])
+        self.estimates.restore(state["estimates"])
         self.segment_names = SegmentNames.from_state(state["segment_names"])
         for name, saved in state["rules"].items():
             if name in self.rules:

@@ -39,6 +39,8 @@ _KINDS: Final[Mapping[str, str]] = {
     "drifted_slowly": "drift",
     "moved": "drift",
 }
+#: In a segment the onset of harm is known the less exactly the smaller it is: a tenth of the traffic is a usual size.
+SEGMENT_NEAR: Final = 10.0
 #: Causes that are not in the losses themselves.
 EXPLAINED: Final = frozenset({"label_fault", "input_fault"})
 #: A breach that is only inferred never stands for itself.
@@ -203,14 +205,17 @@ def _of_version(name: str, breaches: Sequence[Verdict], standing: Standing) -> t
     harmful = [verdict for verdict in breaches if verdict.version == name and verdict.rule in LOSSES]
     harmful.sort(key=lambda verdict: (verdict.rule != "version", verdict.segment is not None, verdict.onset or 0.0))
     onset = min((verdict.onset for verdict in harmful if verdict.onset is not None), default=0.0)
+    near = standing.near if any(verdict.segment is None for verdict in harmful) else SEGMENT_NEAR * standing.near
+    # The onset of harm is an estimate: what began between it and the alarm made most of the evidence.
+    latest = max([onset + near, *(verdict.found for verdict in harmful if verdict.found is not None)])
     reasons = [
         verdict
         for verdict in breaches
         if verdict.rule not in LOSSES
         and verdict.version in {name, ""}
         and verdict.onset is not None
-        and verdict.onset >= onset - standing.near
-        and (verdict.rule not in {"records", "completeness"} or verdict.onset <= onset + standing.near)
+        and verdict.onset >= onset - near
+        and (verdict.rule not in {"records", "completeness"} or verdict.onset <= latest)
     ]
     return harmful, reasons
 

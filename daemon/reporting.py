@@ -156,6 +156,8 @@ class Reporter:
                 telemetry.mean_loss(name, version.name, version.traffic.stage, version.mean())
                 if self._detailed:
                     telemetry.performance(name, version.name, version.performance.values())
+        if self._detailed:
+            self._inputs(name, watched)
         for verdict in verdicts:
             scope = (name, verdict.rule, verdict.version, verdict.segment or "")
             telemetry.verdict(*scope, verdict.state, verdict.reason)
@@ -163,6 +165,18 @@ class Reporter:
             limit = verdict.numbers.get("limit")
             if limit is not None:
                 telemetry.limit(*scope, limit)
+
+    def _inputs(self, name: str, watched: Watched) -> None:
+        """Tell what needs no labels."""
+        telemetry, monitor = self.telemetry, watched.monitor
+        for version in monitor.versions:
+            estimate = monitor.estimates.value(version)
+            if estimate is not None:
+                telemetry.estimated_loss(name, version, estimate)
+        for version, report in monitor.evidence.reports():
+            telemetry.features_not_updated(name, version, len(report.stale))
+            for error, n in report.errors.items():
+                telemetry.values_rejected(name, version, error, self._new(name, error, version, n=n))
 
     def _incidents(self, name: str, watched: Watched) -> None:
         cases = watched.response.cases
@@ -211,7 +225,6 @@ def _verdict(name: str, watched: Watched, verdict: Verdict) -> dict[str, Any]:
     return {
         "model": name,
         **asdict(verdict),
-        "version": verdict.version or None,
         "guardrail_version": guardrail.version,
         "digest": guardrail.short_digest,
     }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
+    from detectors.drift import FeatureChange
 
 #: Features that an incident carries.
 FEATURES: Final = 20
@@ -116,7 +117,7 @@ class Response:
             onset=onset,
             labels_to_alarm=first.labels,
             numbers=dict(first.numbers),
-            features=self._features(diagnosis, onset),
+            features=features_of(diagnosis, self.monitor.evidence.since(onset)),
             offsets={f"{topic}-{partition}": offset for (topic, partition), offset in sorted(context.offsets.items())},
             examples=() if version is None else version.examples(onset),
         )
@@ -139,7 +140,7 @@ class Response:
         for verdict in diagnosis.found:
             case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
         self._take_up(case, diagnosis)
-        features = self._features(diagnosis, case.incident.onset)
+        features = features_of(diagnosis, self.monitor.evidence.since(case.incident.onset))
         case.incident = incidents.add_evidence(case.incident, features, self._segment(diagnosis, case.incident.onset), now)
         before = case.incident
         if supersedes(diagnosis.cause.name, before.cause) and case.rollback is None:
@@ -181,20 +182,6 @@ class Response:
         blamed = version.segments.blame(onset)
         everywhere = any(verdict.segment is None for verdict in losses)
         return blamed if blamed is not None or everywhere else losses[0].segment
-
-    def _features(self, diagnosis: Diagnosis, onset: float) -> list[dict[str, Any]]:
-        """Rank the columns that are part of it: what a rule found first, then what moved since the onset."""
-        found = {effect.name: effect for verdict in diagnosis.found for effect in verdict.effects}
-        ranked = [
-            {"name": one.name, "effect": round(one.effect, 4), "what": one.what}
-            for one in sorted(found.values(), key=lambda one: (-abs(one.effect), one.name))
-        ]
-        ranked += [
-            {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
-            for change in self.monitor.evidence.since(onset)
-            if change.name not in found
-        ]
-        return ranked[:FEATURES]
 
     def _healing(self, incident: Incident) -> Healing:
         name = incident.version or ""
@@ -283,6 +270,21 @@ class Response:
             self._keep(case)
         self._ordinals, self._rollbacks.sent = dict(state["ordinals"]), list(state["sent"])
         self.last_page, self._reminded = state["last_page"], state["reminded"]
+
+
+def features_of(diagnosis: Diagnosis, moved: Sequence[FeatureChange]) -> list[dict[str, Any]]:
+    """Rank the columns that are part of it: what a rule found first, then what moved since the onset."""
+    found = {effect.name: effect for verdict in diagnosis.found for effect in verdict.effects}
+    ranked = [
+        {"name": one.name, "effect": round(one.effect, 4), "what": one.what}
+        for one in sorted(found.values(), key=lambda one: (-abs(one.effect), one.name))
+    ]
+    ranked += [
+        {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
+        for change in moved
+        if change.name not in found
+    ]
+    return ranked[:FEATURES]
 
 
 def _end_of(day: date) -> float:

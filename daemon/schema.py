@@ -27,12 +27,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from alerting import periods
+from alerting.periods import Rate
 from daemon.errors import Problem
 from daemon.yaml_lines import Document, Location, dotted
 
-UNITS: Final[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd])")
-_RATE: Final = re.compile(r"([0-9]{1,9}) +per +(\S+)")
 _PERCENT: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,6})?) ?%")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER: Final = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
@@ -83,44 +82,18 @@ def suggestion(word: object, known: Iterable[str]) -> str:
 
 def seconds(value: object) -> float:
     """A duration such as `30s`, `5m`, `1h` or `7d`, in seconds."""
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        wrong(f"must be a duration such as 30s, 5m, 1h or 7d, not {shown(value)}")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def duration_text(value: float) -> str:
-    """Whole seconds in the largest unit that divides them: `seconds(duration_text(x)) == x`."""
-    whole = int(value)
-    size, unit = max((size, unit) for unit, size in UNITS.items() if whole % size == 0 and (whole or size == 1))
-    return f"{whole // size}{unit}"
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `count` in any `seconds`."""
-
-    count: int
-    seconds: float
-
-    @property
-    def per_second(self) -> float:
-        """The same as a mean rate."""
-        return self.count / self.seconds
-
-    def __str__(self) -> str:
-        return f"{self.count} per {duration_text(self.seconds)}"
+    try:
+        return periods.seconds(value)
+    except ValueError as error:
+        wrong(f"{error}, not {shown(value)}")
 
 
 def rate(value: object) -> Rate:
     """A rate such as `2 per 24h`."""
-    found = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
-    period = _DURATION.fullmatch(found[2]) if found else None
-    if found is None or period is None:
-        wrong(f"must be a rate such as 1 per 90d, not {shown(value)}")
-    if int(found[1]) == 0 or float(period[1]) == 0:
-        wrong(f"must be at least 1 per some time, not {shown(value)}")
-    return Rate(int(found[1]), seconds(found[2]))
+    try:
+        return periods.rate(value)
+    except ValueError as error:
+        wrong(f"{error}, not {shown(value)}")
 
 
 @dataclass(frozen=True, slots=True)

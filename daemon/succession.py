@@ -7,15 +7,20 @@ reference of its own. It is known to be good itself once it has one, serves live
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from daemon.contest import Contest
+from daemon.policy import Standing
 
 if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
     from daemon.join import Joined
     from daemon.spending import Spending
     from daemon.versions import Version
+
+#: Two onsets are of one fault when they are no further apart than this: seconds, or so many of the version's mean gaps.
+NEAR: Final = 600.0
+NEAR_GAPS: Final = 500
 
 
 class Succession:
@@ -87,6 +92,28 @@ class Succession:
         """Give the versions known to be good that may be rolled back to, the last good one first."""
         names = [name for name in reversed(self.good) if name != blamed]
         return [name for name in names if not self._versions[name].blamed and not self._versions[name].over_limit()]
+
+    def standings(self, now: float, left_after: float) -> dict[str, Standing]:
+        """Give what is known of each version beside its verdicts; one without a prediction for `left_after` seconds has left."""
+        return {name: self._standing(version, now, left_after) for name, version in self._versions.items()}
+
+    def _standing(self, version: Version, now: float, left_after: float) -> Standing:
+        contest = self.contests.get(version.name)
+        older = None if contest is None else self._versions.get(contest.old)
+        alarm = version.alarm
+        return Standing(
+            name=version.name,
+            first_seen=version.traffic.first_seen,
+            near=max(NEAR, NEAR_GAPS * version.traffic.gap),
+            older=None if older is None else older.name,
+            older_over_limit=older is not None and older.over_limit(),
+            older_serves=older is not None and older.traffic.serves(now, left_after),
+            fresh=contest is not None and contest.kind == "replacement" and contest.decision == "undecided",
+            clearly_over=contest is not None
+            and alarm is not None
+            and older is not None
+            and contest.clearly_over(alarm.mean, older.mean()),
+        )
 
     def end_lost(self, name: str) -> None:
         """End the contest that a version lost: the incident about it is resolved."""

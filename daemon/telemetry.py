@@ -22,6 +22,13 @@ _CHECKPOINT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 
 _Scope = tuple[str, str, str, str]
 
+#: Gauges that only the owner of the partitions can tell; which guardrail files are in force, a standby knows too.
+_OWNED: Final = tuple(
+    metric.name
+    for metric in METRICS
+    if metric.kind == "gauge" and {"model", "partition"} & set(metric.labels) and metric.name != "watchkeeper_guardrail_info"
+)
+
 
 class Telemetry:
     """The daemon's metrics over a registry of their own, so that two daemons in one test do not meet.
@@ -132,6 +139,10 @@ class Telemetry:
         """The mean loss of a version's reference is `value`."""
         self._set("watchkeeper_reference_loss", value, model, version)
 
+    def estimated_loss(self, model: str, version: str, value: float) -> None:
+        """The scores of a version let expect a mean loss of `value`."""
+        self._set("watchkeeper_estimated_loss", value, model, version)
+
     def limit(self, model: str, rule: str, version: str, segment: str, value: float) -> None:
         """A rule compares with `value`."""
         self._set("watchkeeper_loss_limit", value, model, rule, version, segment)
@@ -155,6 +166,14 @@ class Telemetry:
         if before is not None:
             self._gauges["watchkeeper_guardrail_verdict"].remove(*scope, *before)
         self._set("watchkeeper_guardrail_verdict", 1, *scope, *verdict)
+
+    def values_rejected(self, model: str, version: str, error: str, n: int) -> None:
+        """`n` values broke what the guardrail file declares."""
+        self._count("watchkeeper_values_rejected_total", n, model, version, error)
+
+    def features_not_updated(self, model: str, version: str, n: int) -> None:
+        """The detectors of `n` features stand still although predictions come."""
+        self._set("watchkeeper_features_not_updated", n, model, version)
 
     def detector_restarted(self, kind: str, n: int = 1) -> None:
         """`n` diagnostic detectors started over."""
@@ -219,13 +238,8 @@ class Telemetry:
         self._set("watchkeeper_active", int(active))
         if active:
             return
-        for metric in METRICS:
-            if (
-                metric.kind == "gauge"
-                and {"model", "partition"} & set(metric.labels)
-                and metric.name != "watchkeeper_guardrail_info"
-            ):
-                self._gauges[metric.name].clear()
+        for name in _OWNED:
+            self._gauges[name].clear()
         self._verdicts.clear()
         self._stages.clear()
         self._incidents.clear()

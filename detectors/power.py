@@ -233,6 +233,7 @@ class _Bets:
 
 def _noise(steps: _Array, weights: _Array) -> float:
     """`2 growth / nu` with the exponent nu at which `E[exp(-nu step)] = 1`; the plain variance where there is hardly a drift."""
+    steps, weights = steps[weights > 0.0], weights[weights > 0.0]  # what never happens may be the largest step of all
     growth = float(steps @ weights)
     variance = float(steps**2 @ weights) - growth**2
     least = 2.0 * abs(growth) / _STRAIGHT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -11,8 +11,12 @@ from daemon.errors import NO, OK, InvalidGuardrails, Problem
 from daemon.guardrails import Guardrail, load, load_directory, notices
 
 
-def check(paths: Sequence[Path]) -> int:
+def check(paths: Sequence[Path], explain: Callable[[Guardrail], None] | None = None) -> int:
     """Check files, and directories of them: problems to standard error, a line for each good file to standard output.
+
+    Args:
+        paths: the files and directories.
+        explain: called with each good file below its line (see `daemon.commands.explaining`).
 
     Returns:
         `NO` when there is a problem, else `OK`.
@@ -28,6 +32,8 @@ def check(paths: Sequence[Path]) -> int:
             typer.echo(_line(guardrail))
             for notice in notices(guardrail):
                 typer.echo(f"  note: {notice}")
+            if explain is not None:
+                explain(guardrail)
     for problem in problems:
         typer.echo(problem, err=True)
     return NO if problems else OK

@@ -1,8 +1,7 @@
 """Rules of kind `detector`: one of River's drift detectors on one stream of numbers, as the guardrail file asks for it.
 
 It has no theorem of ours: what it finds is a ticket, or a page where its owner wants one for the loss. A River detector tells a
-moment and knows no end; the finding is withdrawn when it has not been repeated for as many values as the detector had seen
-before it, at most a day's.
+moment and knows no end; the finding is withdrawn when it has not been repeated for a day, and for a thousand values.
 """
 
 from __future__ import annotations
@@ -97,9 +96,10 @@ class DetectorWatch(Rule):
         return self._watch.drift_detected
 
     def _take(self, value: object, mark: float) -> None:
+        before = self._watch.taken
         self._watch.update(value, mark)
         self._last = mark
-        self._since = 0 if self._watch.drift_detected else self._since + 1
+        self._since = 0 if self._watch.drift_detected else self._since + self._watch.taken - before
 
     def verdicts(self, now: float) -> Iterator[Verdict]:
         """Judge whether a change stands."""
@@ -118,12 +118,17 @@ class DetectorWatch(Rule):
         )
 
     def to_state(self) -> dict[str, Any]:
-        """Give everything; what River wrote is bytes."""
-        return {"watch": self._watch.to_state(), "last": self._last, "since": self._since}
+        """Give everything, with what was asked for; what River wrote is bytes."""
+        return {"asked": self._asked(), "watch": self._watch.to_state(), "last": self._last, "since": self._since}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what `to_state` gave; where another River or another setting wrote it, the detector starts over."""
         watch = Watch.from_state(state["watch"])
-        if watch is None or watch.kind != self.setting.detector.kind:
+        if watch is None or state["asked"] != self._asked():
             return
         self._watch, self._last, self._since = watch, state["last"], state["since"]
+
+    def _asked(self) -> list[Any]:
+        """What the guardrail file asks for: a detector of other values, or with other parameters, is another one."""
+        detector = self.setting.detector
+        return [self.setting.watch, detector.kind, dict(detector.parameters)]

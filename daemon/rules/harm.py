@@ -41,6 +41,7 @@ class HarmReading:
     coverage_floor: float = 0.0
     alarmed: bool = False
     onset: float | None = None
+    found: float | None = None  # the clock at the alarm
     labels: int = 0
     mean: float = 0.0  # since the onset when alarmed, of late otherwise
     evidence: float = 0.0
@@ -60,6 +61,7 @@ def judge(r: HarmReading, now: float) -> Verdict:
         severity=r.severity,
         evidence=r.evidence,
         onset=r.onset if breach else None,
+        found=r.found if breach else None,
         labels=r.labels if breach else 0,
         numbers={
             "mean_loss": r.mean,
@@ -143,6 +145,7 @@ class Harm(Rule):
             coverage_floor=version.coverage_floor(guardrail.labels.minimum_coverage),
             alarmed=alarm is not None,
             onset=None if alarm is None else alarm.onset,
+            found=None if alarm is None else alarm.at,
             labels=len(version.last) if alarm is None else alarm.labels,
             mean=version.mean() if alarm is None else alarm.mean,
             evidence=version.evidence_ratio(),
@@ -169,6 +172,7 @@ class Harm(Rule):
             coverage_floor=version.coverage_floor(guardrail.labels.minimum_coverage),
             alarmed=alarm is not None,
             onset=None if alarm is None else alarm.onset,
+            found=None if alarm is None else alarm.at,
             labels=found.labels if alarm is None else alarm.labels,
             mean=found.mean if alarm is None else alarm.mean,
             evidence=found.evidence,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOVES_SCORES: Final = 0.2
 #: Columns that a sentence names.
 NAMED: Final = 3
+#: Predictions before anything is said of a version of which nothing was learned yet.
+LEAST_ROWS: Final = 50
 
 _WORDS: Final = {
     "missing": "missing",
@@ -38,27 +40,28 @@ class InputReading:
     severity: Severity
     report: InputReport
     gap: float = 0.0
+    declared: bool = False  # something is held to that the guardrail file declares, which needs no reference
 
 
 def judge_records(r: InputReading, now: float) -> Verdict:
     """Judge hard errors and swapped columns; what is only inferred counts as evidence and is told with the severity `log`."""
     report = r.report
     hard, swapped, soft = report.hard, report.swapped, report.soft
+    if _gone(r, now) or not (swapped or hard or soft):
+        return _calm("records", r, now, "records are as declared")
     if swapped:
         first = swapped[0]
         text = f"columns {first.name} and {first.partner} of version {r.version} are swapped: each has the other's values"
         return _breach("records", r, "swapped", text, (*swapped, *hard), r.severity)
     if hard:
         return _breach("records", r, "hard_errors", _list(r, hard), hard, r.severity)
-    if soft:
-        return _breach("records", r, "inferred_errors", f"{_list(r, soft)}, by what the reference holds", soft, "log")
-    return _calm("records", r, now, "records are as declared")
+    return _breach("records", r, "inferred_errors", f"{_list(r, soft)}, by what the reference holds", soft, "log")
 
 
 def judge_completeness(r: InputReading, now: float) -> Verdict:
     """Judge missing values: a ticket, or a page when they move the scores."""
     missing = r.report.missing
-    if not missing:
+    if not missing or _gone(r, now):
         return _calm("completeness", r, now, "no more values are missing than usual")
     moving = [one for one in missing if one.moves_scores is not None and one.moves_scores >= MOVES_SCORES]
     if moving and r.severity != "log":
@@ -70,13 +73,18 @@ def judge_completeness(r: InputReading, now: float) -> Verdict:
 def judge_drift(r: InputReading, now: float) -> Verdict:
     """Judge moved distributions: one verdict a version, whatever the number of columns."""
     drifted = r.report.drifted
-    if not drifted:
+    if not drifted or _gone(r, now):
         return _calm("drift", r, now, "features, scores and predictions are distributed as in the reference")
     slowly = all(one.slow for one in drifted)
     names = ", ".join(one.name for one in drifted[:NAMED]) + (f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else "")
     how = "slowly: retraining may be due" if slowly else "suddenly"
     text = f"{names} of version {r.version} moved {how} (population stability {drifted[0].share:.2f})"
     return _breach("drift", r, "drifted_slowly" if slowly else "drifted", text, drifted, r.severity)
+
+
+def _gone(r: InputReading, now: float) -> bool:
+    """Whether the version gets no predictions any more: what was found on its last ones says nothing of now."""
+    return gone(r.report.last, 0.0, r.gap, now)
 
 
 def _list(r: InputReading, found: Sequence[ColumnFinding]) -> str:
@@ -111,11 +119,13 @@ def _calm(rule: str, r: InputReading, now: float, text: str) -> Verdict:
     state: State = "ok"
     reason: Reason = "within_limit"
     report = r.report
-    if gone(report.last, 0.0, r.gap, now):
+    learning = f"learning what is usual: {report.learned} of {report.needed} predictions"
+    if _gone(r, now):
         state, reason, text = "unknown", "no_traffic", f"version {r.version} gets no predictions"
-    elif report.learned < report.needed:
-        learned = f"{report.learned} of {report.needed} predictions"
-        state, reason, text = "unknown", "learning_reference", f"learning what is usual: {learned}"
+    elif not report.judged and r.declared and report.rows >= LEAST_ROWS:
+        text = f"{text}, as far as is declared; {learning}"
+    elif not report.judged:
+        state, reason, text = "unknown", "learning_reference", learning
     group = {"records": "records", "completeness": "missing", "drift": "drift"}[rule]
     return Verdict(
         rule=rule,
@@ -132,11 +142,12 @@ def _calm(rule: str, r: InputReading, now: float, text: str) -> Verdict:
 class _Inputs(Rule):
     """Reads what was measured on the inputs of each version that serves."""
 
-    def readings(self) -> Iterator[InputReading]:
+    def readings(self, declared: bool = False) -> Iterator[InputReading]:
         """Give a reading for each version that was measured."""
         for name, report in self.model.evidence.reports():
             traffic = self.model.versions[name].traffic
-            yield InputReading(version=name, severity=self.severity_of(traffic.stage), report=report, gap=traffic.gap)
+            severity = self.severity_of(traffic.stage)
+            yield InputReading(version=name, severity=severity, report=report, gap=traffic.gap, declared=declared)
 
 
 class Records(_Inputs):
@@ -144,7 +155,8 @@ class Records(_Inputs):
 
     def verdicts(self, now: float) -> Iterator[Verdict]:
         """Judge every version that serves."""
-        return (judge_records(reading, now) for reading in self.readings())
+        declared = bool(self.model.guardrail.features)
+        return (judge_records(reading, now) for reading in self.readings(declared))
 
 
 class Completeness(_Inputs):
@@ -152,7 +164,8 @@ class Completeness(_Inputs):
 
     def verdicts(self, now: float) -> Iterator[Verdict]:
         """Judge every version that serves."""
-        return (judge_completeness(reading, now) for reading in self.readings())
+        declared = any(feature.missing is not None for feature in self.model.guardrail.features.values())
+        return (judge_completeness(reading, now) for reading in self.readings(declared))
 
 
 class Drift(_Inputs):

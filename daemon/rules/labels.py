@@ -49,7 +49,7 @@ def judge_labels(r: LabelReading, now: float) -> Verdict:
     worst = next(iter(report.findings), None)
     if worst is not None:
         texts = {
-            "stopped": f"no label has come for {worst.labels or worst.predictions} predictions that should have theirs",
+            "stopped": f"no label has come for {worst.predictions} predictions that should have theirs",
             "uncovered": f"{share(worst.share)} of the predictions get a label in time, which is too few to tell anything",
             "sparse": f"{share(worst.share)} of the predictions get a label in time, {share(worst.expected)} are usual",
             "late": f"{share(worst.share)} of the labels come later than the age at which they are judged, "
@@ -181,8 +181,9 @@ class _Ranking:
     def from_state(cls, state: Mapping[str, Any]) -> _Ranking:
         """Rebuild what `to_state` described."""
         ranking = cls(RankingWatch.from_state(state["watch"]))
-        *rest, exchanged = state["mirror"]
-        ranking.mirror = Mirror(*rest, tuple((one, other) for one, other in exchanged))
+        value, reference, bound, labels, mirrored, exchanged = state["mirror"]
+        pairs = tuple((one, other) for one, other in exchanged)
+        ranking.mirror = Mirror(value, reference, bound, labels, mirrored, pairs)
         ranking.onset, ranking._labels = state["onset"], state["labels"]
         return ranking
 
@@ -281,7 +282,10 @@ class Labels(Rule):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what `to_state` gave."""
+        """Take up what `to_state` gave; what the guardrail file says now is held to."""
+        guardrail = self.model.guardrail
+        settings = guardrail.labels
         self._watch = LabelWatch.from_state(state["watch"])
+        self._watch.hold_to(settings.expected_within, settings.minimum_coverage, guardrail.false_pages.per_second)
         self._rankings = {name: _Ranking.from_state(kept) for name, kept in state["rankings"].items()}
         self._learned = state["learned"]

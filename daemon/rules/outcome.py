@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.rules.base import Model, Rule
-from daemon.rules.verdict import Severity, Verdict
+from daemon.rules.verdict import Reason, Severity, State, Verdict
 from detectors.budget import increment
 from detectors.reference import Reference, ReferenceBuilder, limit_of
 from detectors.sequential import EDetector, Recovery
@@ -35,34 +35,46 @@ class OutcomeReading:
     direction: str
     learned: int
     needed: int
-    mean: float = 0.0
+    mean: float | None = None  # since the onset when alarmed, since the last rise otherwise
     limit: float | None = None
     reference: float | None = None
     alarmed: bool = False
     onset: float | None = None
     events: int = 0
     evidence: float = 0.0
+    too_wide: bool = False  # no value within the bounds could bring the mean over the limit
 
 
 def judge(r: OutcomeReading) -> Verdict:
     """Judge a product metric."""
-    text = f"learning what is usual of {r.outcome}: {r.learned} of {r.needed} events"
-    if r.limit is not None:
-        bound = "at most" if r.direction == "down" else "at least"
-        text = f"{r.outcome} is {r.mean:.4g}, and should be {bound} {r.limit:.4g}; {r.reference:.4g} is usual"
+    state, reason, text = _finding(r)
+    breach = state == "breach"
     return Verdict(
         rule=r.rule,
         version="",
         segment=None,
-        state="breach" if r.alarmed else "unknown" if r.limit is None else "ok",
-        reason="outcome_over_limit" if r.alarmed else "learning_reference" if r.limit is None else "within_limit",
+        state=state,
+        reason=reason,
         text=text,
         severity=r.severity,
-        evidence=1.0 if r.alarmed else r.evidence,
-        onset=r.onset if r.alarmed else None,
-        labels=r.events if r.alarmed else 0,
+        evidence=1.0 if breach else r.evidence,
+        onset=r.onset if breach else None,
+        labels=r.events if breach else 0,
         numbers={"mean": r.mean, "limit": r.limit, "reference": r.reference},
     )
+
+
+def _finding(r: OutcomeReading) -> tuple[State, Reason, str]:
+    if r.limit is None:
+        text = f"learning what is usual of {r.outcome}: {r.learned} of {r.needed} events"
+        return "unknown", "learning_reference", text
+    bound = "at most" if r.direction == "down" else "at least"
+    if r.too_wide:
+        text = f"{r.outcome} should be {bound} {r.limit:.4g}: the bounds of the rule never let it miss that"
+        return "unknown", "limit_too_wide", f"{text}; {r.reference:.4g} is usual"
+    now = f"{r.outcome} " if r.mean is None else f"{r.outcome} is {r.mean:.4g}, and "
+    text = f"{now}should be {bound} {r.limit:.4g}; {r.reference:.4g} is usual"
+    return ("breach", "outcome_over_limit", text) if r.alarmed else ("ok", "within_limit", text)
 
 
 class OutcomeWatch(Rule):
@@ -120,9 +132,12 @@ class OutcomeWatch(Rule):
         if not self._builder.ready(self._needed, self._span):
             return
         self._reference = self._builder.build()
-        low, high = self.setting.bounds
-        self._detector = EDetector(limit_of(self._reference, self.setting.tolerance / (high - low)))
+        self._detector = EDetector(self._limit_over(self._reference))
         self._builder = ReferenceBuilder()
+
+    def _limit_over(self, reference: Reference) -> float:
+        low, high = self.setting.bounds
+        return limit_of(reference, self.setting.tolerance / (high - low))
 
     def _heal(self, recovery: Recovery, x: float, seconds: float, mark: float) -> bool:
         self._events += 1
@@ -159,19 +174,21 @@ class OutcomeWatch(Rule):
                 direction=self.setting.direction,
                 learned=self._builder.n,
                 needed=self._needed,
-                mean=self._own(self._total / self._events) if self._events else 0.0,
+                mean=self._own(self._total / self._events) if self._events else None,
                 limit=None if detector is None else self._own(detector.limit),
                 reference=None if reference is None else self._own(reference.mean),
                 alarmed=self._recovery is not None,
                 onset=self._onset,
                 events=self._events,
                 evidence=ratio,
+                too_wide=detector is not None and detector.limit >= 1.0,
             )
         )
 
     def to_state(self) -> dict[str, Any]:
-        """Give everything as plain data."""
+        """Give everything as plain data, with what was asked for."""
         return {
+            "asked": self._asked(),
             "builder": self._builder.to_state(),
             "reference": None if self._reference is None else self._reference.to_state(),
             "detector": None if self._detector is None else self._detector.to_state(),
@@ -183,10 +200,30 @@ class OutcomeWatch(Rule):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what `to_state` gave."""
+        """Take up what `to_state` gave; where another metric or another unit was asked for, the rule starts over."""
+        if state["asked"] != self._asked():
+            return
         self._builder = ReferenceBuilder.from_state(state["builder"])
         self._reference = None if state["reference"] is None else Reference.from_state(state["reference"])
         self._detector = None if state["detector"] is None else EDetector.from_state(state["detector"])
         self._recovery = None if state["recovery"] is None else Recovery.from_state(state["recovery"])
         self._onset, self._last, self._spent = state["onset"], state["last"], state["spent"]
         self._events, self._total = state["sums"]
+        self._follow_tolerance()
+
+    def _asked(self) -> list[Any]:
+        """What the guardrail file asks for: values on another scale cannot be held against this reference."""
+        return [self.setting.outcome, self.setting.direction, list(self.setting.bounds)]
+
+    def _follow_tolerance(self) -> None:
+        """Set the limit anew after a person changed the tolerance; a higher one takes the alarm back."""
+        if self._reference is None or self._detector is None:
+            return
+        limit = self._limit_over(self._reference)
+        if limit < self._detector.limit:
+            self._detector.lower(limit)
+            self._recovery = None if self._recovery is None else Recovery(limit)
+        elif limit > self._detector.limit:
+            self._detector.raise_limit(limit)
+            self._recovery, self._onset = None, None
+            self._events, self._total = 0, 0.0

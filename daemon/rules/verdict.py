@@ -65,7 +65,7 @@ class Verdict:
     """What a rule finds in a scope.
 
     `version` is "" where the model as a whole is judged. `onset` is event time in epoch seconds, `labels` the tested labels
-    since then.
+    since then, `found` the clock at which a breach was found, where it is not the onset itself.
     """
 
     rule: str
@@ -77,6 +77,7 @@ class Verdict:
     severity: Severity
     evidence: float = 0.0
     onset: float | None = None
+    found: float | None = None
     labels: int = 0
     numbers: Mapping[str, float | None] = field(default_factory=dict)
     effects: tuple[Effect, ...] = ()

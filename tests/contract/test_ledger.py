@@ -17,8 +17,10 @@ from alerting import incidents
 from alerting.errors import LedgerUnavailable
 from alerting.incidents import Finding, Incident, open_incident
 from alerting.intents import Outcome
-from alerting.journal import action_entry, incident_entry
+from alerting.journal import action_entry, incident_entry, silence_entry
 from alerting.ledger import Ledger
+from alerting.silences import ended as ended_silence
+from alerting.silences import new_silence
 from tests.doubles.alerting import NOON, TERMS, an_incident, an_intent
 
 
@@ -61,6 +63,21 @@ def test_it_gives_back_what_was_applied(ledger: Ledger) -> None:
     assert ledger.incident(an_incident().id) == an_incident()
     assert (ledger.done_keys(), ledger.is_done("k"), ledger.is_done("other")) == (frozenset({"k"}), True, False)
     assert ledger.actions("0123456789ab") == [ended("k", "failed")]
+
+
+def test_it_gives_back_silences(ledger: Ledger) -> None:
+    """The first to end first; what was over is left out where asked for, and a silence that was ended stays ended."""
+    long, short, cut = (
+        new_silence(author="ana", reason="work", at=NOON, ends=NOON + lasts, model="loan-approval") for lasts in (90, 60, 80)
+    )
+    sooner = ended_silence(cut, "bo", NOON + 10)
+    changed = ledger.apply_all(silence_entry(silence).record for silence in (long, sooner, short, cut, cut, short))
+
+    assert changed == 3
+    assert ledger.silences() == [sooner, short, long]
+    assert ledger.silences(NOON + 10) == [short, long]
+    assert ledger.apply(silence_entry(ended_silence(long, "bo", NOON + 20)).record)
+    assert ledger.silences(NOON + 50) == [short]
 
 
 def test_it_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ def only(found: dict[str, Any]) -> dict[str, Any]:
     return incidents[0]
 
 
-def signature(incident: dict[str, Any]) -> tuple[str, str, str]:
-    """Give what makes two incidents the same, without the model."""
+def signature(incident: dict[str, Any]) -> tuple[str, str | None, str]:
+    """Give what makes two incidents the same, without the model; the version is None where the model as a whole is meant."""
     return incident["cause"], incident["version"], incident["severity"]
 
 

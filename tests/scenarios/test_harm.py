@@ -34,9 +34,11 @@ def test_the_features_that_moved_are_named_with_the_size_of_the_move() -> None:
     assert moved["what"].startswith("mean ")
 
 
-def test_moved_features_without_harm_are_no_incident() -> None:
-    """Drift is evidence, harm is the alarm."""
-    assert judged(story(HEALTHY, replace(HEALTHY, shift=2.0)).lines())["incidents"] == []
+def test_moved_features_without_harm_page_nobody() -> None:
+    """Drift is evidence, harm is the alarm; a drift that lasts is a ticket."""
+    found = judged(story(HEALTHY, replace(HEALTHY, shift=2.0)).lines())["incidents"]
+
+    assert [incident for incident in found if incident["severity"] == "page"] == []
 
 
 def test_harm_that_ends_is_found_to_have_ended_and_harm_that_comes_again_is_a_new_incident() -> None:
@@ -56,11 +58,11 @@ def test_labels_that_stop_resolve_nothing() -> None:
 
 
 def test_without_labels_the_verdict_is_unknown() -> None:
-    """And no incident comes of it by the rules of losses."""
+    """And no incident comes of it by the rules of losses; that nobody can see is one."""
     found = judged(story(HEALTHY, Phase(3_000, HEALTHY.arms, labelled=0.0)).lines())
 
     assert state(found, "harm", "7") == "unknown"
-    assert found["incidents"] == []
+    assert only(found)["rules"] == ["labels"]
 
 
 def test_errors_that_are_labelled_more_often_do_not_look_like_harm() -> None:
@@ -69,7 +71,7 @@ def test_errors_that_are_labelled_more_often_do_not_look_like_harm() -> None:
 
     found = judged(story(HEALTHY, complaints).lines())
 
-    assert found["incidents"] == []
+    assert only(found)["rules"] == ["labels"]
     assert state(found, "harm", "7") == "unknown"
 
 

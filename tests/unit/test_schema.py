@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from daemon.schema import UNITS, Rate, Tolerance, day, duration_text, rate, seconds, shown, suggestion, text, tolerance
+from alerting.periods import UNITS, Rate, duration_text
+from daemon.schema import Tolerance, day, rate, seconds, shown, suggestion, text, tolerance
 
 
 @given(st.integers(0, 999_999_999), st.sampled_from(list(UNITS)))

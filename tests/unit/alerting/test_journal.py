@@ -7,7 +7,8 @@ import pytest
 from alerting import incidents
 from alerting.errors import InvalidRecord
 from alerting.intents import Outcome
-from alerting.journal import action_entry, decode, encode, entry_of_body, incident_entry
+from alerting.journal import action_entry, decode, encode, entry_of_body, incident_entry, silence_entry
+from alerting.silences import from_record, new_silence
 from tests.doubles.alerting import NOON, an_incident, an_intent
 
 
@@ -40,6 +41,17 @@ def test_an_act_is_kept_under_the_key_of_its_intent() -> None:
         "attempts": 2,
         "at": NOON,
     }
+
+
+def test_a_silence_is_kept_whole_under_its_id() -> None:
+    """A daemon that takes over knows who must not be woken, and until when."""
+    silence = new_silence(author="ana", reason="retraining", at=NOON, ends=NOON + 60, model="loan-*")
+    entry = silence_entry(silence)
+    record = decode(encode(entry.record))
+
+    assert entry.key == f"silence/{silence.id}"
+    assert record is not None
+    assert (record["kind"], from_record(record["silence"])) == ("silence", silence)
 
 
 def test_the_same_record_has_the_same_bytes() -> None:

@@ -71,6 +71,17 @@ HARM: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a shadow that users do not see": ({"hidden": True, "alarmed": True}, "unknown", "feedback_loop"),
     "a loss without its score": ({"unscored": True}, "unknown", "not_scored"),
+    "losses in long runs": ({"too_dependent": True}, "unknown", "too_dependent"),
+    "a limit far over the reference": ({"visible_rise": 0.2}, "unknown", "limit_too_wide"),
+    "an alarm over a wide limit": ({"visible_rise": 0.2, "alarmed": True, "onset": T0 - 90}, "breach", "over_limit"),
+    "an alarm of a segment": ({"segment": "region=north", "alarmed": True, "onset": T0 - 90}, "breach", "over_limit"),
+    "a segment under its limit": ({"segment": "region=north"}, "ok", "within_limit"),
+    "a segment of few labels": ({"segment": "region=north", "limit": None, "needed": 300}, "unknown", "learning_reference"),
+    "a segment of a version that went": (
+        {"segment": "region=north", "alarmed": True, "last_seen": T0 - AGE - GONE_AFTER - 1},
+        "unknown",
+        "no_traffic",
+    ),
 }
 
 VERSION: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -80,6 +91,12 @@ VERSION: dict[str, tuple[dict[str, Any], str, str]] = {
     "not worse by few labels in time": ({"decision": "not_worse", "coverage": 0.5}, "unknown", "low_coverage"),
     "worse by few labels in time": ({"decision": "worse", "coverage": 0.5}, "breach", "worse_than_older"),
     "no older one": ({"older": None}, "unknown", "no_older_version"),
+    "arms that differ": ({"differ": "income is distributed otherwise"}, "unknown", "arms_differ"),
+    "worse, of arms that differ": (
+        {"differ": "income is distributed otherwise", "decision": "worse", "onset": T0 - 90},
+        "unknown",
+        "arms_differ",
+    ),
     "silence": ({"last_seen": T0 - AGE - GONE_AFTER - 1, "decision": "worse"}, "unknown", "no_traffic"),
     "a shadow that users do not see": ({"hidden": True}, "unknown", "feedback_loop"),
 }
@@ -112,6 +129,52 @@ def test_a_breach_says_since_when_and_with_what_numbers() -> None:
     )
     assert (found.onset, found.labels, found.evidence) == (T0 - 90, 55, 1.0)
     assert dict(found.numbers) == {"mean_loss": 0.3, "limit": 0.2, "reference": 0.1, "coverage": 0.99, "labels": 55.0}
+
+
+#: Reading -> the sentence: what a person is told where nothing can be said, and of a segment.
+TEXTS: dict[str, tuple[Verdict, str]] = {
+    "losses in long runs": (
+        harm(too_dependent=True, learned=1000),
+        (
+            "the losses hang together over so long that 1000 labels cannot tell a rise from chance; "
+            "a longer reference can (reference.events, reference.span)"
+        ),
+    ),
+    "a limit far over the reference": (
+        harm(visible_rise=0.25, segment="region=north"),
+        "too few labels in region=north for a limit of use: the smallest rise that could be seen is 25 %",
+    ),
+    "an alarm of a segment": (
+        harm(segment="region=north", alarmed=True, mean=0.3, labels=55),
+        (
+            "the error rate of version 8 in region=north is 30 % over 55 labels since its onset; harm begins at 20 %, "
+            "the reference is 10 %"
+        ),
+    ),
+    "a segment that learns": (
+        harm(segment="region=north", limit=None, learned=12, needed=300),
+        "learning the reference in region=north: 12 of 300 labels",
+    ),
+    "arms that differ": (
+        version(differ="income is distributed otherwise"),
+        "versions 8 and 7 do not get the same kind of traffic (income is distributed otherwise): they cannot be compared",
+    ),
+    "worse": (
+        version(decision="worse", onset=T0 - 90, new_mean=0.3),
+        (
+            "version 8 is worse than version 7 (canary): its error rate is 30 % against 10 % of version 7, harm begins at 15 %, "
+            "120 labels since its onset"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_person_is_told_why(case: str) -> None:
+    """In one sentence, with the numbers in it."""
+    verdict, text = TEXTS[case]
+
+    assert verdict.text == text
 
 
 @pytest.mark.parametrize("verdict", [harm(onset=T0, labels=500), version(onset=T0, labels=120)], ids=["harm", "version"])
