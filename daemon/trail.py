@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STRIDES: Final = (1.0, 10.0, 120.0, 1200.0, 14400.0)
 #: Points in each ring.
 ROOM: Final = 120
+#: Labels of which a mean is shown: that of the first two says nothing, and would set the scale of the whole chart.
+LABELS: Final = 30
 #: Events between two points that are not at a tick: a mean over a thousand labels is worth no more of the time.
 EVENTS: Final = 50
 
@@ -27,7 +29,7 @@ EVENTS: Final = 50
 class Point(NamedTuple):
     """How a version stood at a moment of the clock of events (epoch seconds). Losses are on the scale 0..1.
 
-    `mean` is over its last 1,000 labels, None without any; `predictions` counts all of its predictions so far.
+    `mean` is over its last 1,000 labels, None of a few; `predictions` counts all of its predictions so far.
     """
 
     at: float
@@ -110,7 +112,7 @@ def _point(clock: float, version: Version) -> Point:
     reference = version.reference or version.inherited
     return Point(
         clock,
-        version.mean() if version.last else None,
+        version.mean() if len(version.last) >= LABELS else None,
         None if version.harm is None else version.harm.limit,
         None if reference is None else reference.mean,
         version.coverage,

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 BREAK_STEPS: Final = 3.0
 BREAK_SHARE: Final = 0.015
 #: Room around the plot, in the units of the drawing: for the numbers on the left, the words on the right, marks and times.
-LEFT: Final = 40.0
+LEFT: Final = 44.0
 RIGHT: Final = 54.0
 TOP: Final = 8.0
 BOTTOM: Final = 20.0

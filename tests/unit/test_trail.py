@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from daemon.store import MemoryStore
 from daemon.task import Task
 from daemon.traffic import Traffic
-from daemon.trail import EVENTS, ROOM, STRIDES, Point, Trail
+from daemon.trail import EVENTS, LABELS, ROOM, STRIDES, Point, Trail
 from daemon.versions import Version
 from detectors.performance import RollingPerformance
 from detectors.segments import SegmentWatch
@@ -62,11 +62,12 @@ def test_nothing_new_leaves_a_gap() -> None:
 
 
 def test_a_point_tells_how_the_version_stood() -> None:
-    """Loss, limit, reference, coverage and count; what is not known is None."""
+    """Loss, limit, reference, coverage and count; what is not known, and a mean over a handful of labels, is None."""
     version = a_version()
+    version.last.extend([0.0, 1.0])
     walked_once = walked(Trail(), version, [T0]).points("7")
     version.set_limit(0.3)
-    version.last.extend([0.0, 1.0])
+    version.last.extend([0.0, 1.0] * LABELS)
 
     assert walked_once == [Point(T0, None, None, None, 1.0, 1)]
     assert walked(Trail(), version, [T0 + 1]).points("7") == [Point(T0 + 1, 0.5, 0.3, None, 1.0, 2)]

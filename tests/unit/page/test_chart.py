@@ -64,7 +64,7 @@ def test_a_limit_is_a_line_of_steps() -> None:
 
     assert path is not None
     assert (path.get("class"), len(re.findall("[HV]", path.get("d") or ""))) == ("limit", 4)
-    assert (path.get("d") or "").startswith("M40 ")
+    assert (path.get("d") or "").startswith("M44 ")
 
 
 def test_marks_do_not_cover_each_other() -> None:
