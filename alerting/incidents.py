@@ -185,20 +185,23 @@ def add_rule(incident: Incident, rule: str, at: float, reason: str = "") -> Inci
     return _next(replace(incident, rules=(*incident.rules, rule)), at, "rule_added", _joined(rule, reason))
 
 
-def add_evidence(incident: Incident, features: Sequence[Mapping[str, Any]], segment: str | None, at: float) -> Incident:
-    """Columns that are part of it, by size of effect, and the segment that it is in; nothing new changes nothing.
-
-    A segment that was named stays: the harm of an open incident does not move.
-    """
+def add_evidence(incident: Incident, features: Sequence[Mapping[str, Any]], at: float) -> Incident:
+    """Columns that are part of it, by size of effect; nothing new changes nothing."""
     _live(incident, "take up evidence")
     known = {feature["name"] for feature in incident.features}
     new = [feature for feature in features if feature["name"] not in known]
-    segment = incident.segment or segment
-    if not new and segment == incident.segment:
+    if not new:
         return incident
-    names = [str(feature["name"]) for feature in new] + ([segment] if segment is not None and segment != incident.segment else [])
     merged = (*incident.features, *plain(new))
-    return _next(replace(incident, features=merged, segment=segment), at, "evidence", ", ".join(names))
+    return _next(replace(incident, features=merged), at, "evidence", ", ".join(str(feature["name"]) for feature in new))
+
+
+def locate(incident: Incident, segment: str | None, at: float) -> Incident:
+    """The segment that it is in, None for everywhere, as more labels tell it. The id stays that of the opening."""
+    _live(incident, "be located")
+    if segment == incident.segment:
+        return incident
+    return _next(replace(incident, segment=segment), at, "located", segment or "everywhere")
 
 
 def change_cause(incident: Incident, cause: str, reason: str, at: float) -> Incident:

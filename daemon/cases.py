@@ -34,6 +34,7 @@ class Case:
     notices: int = 0
     told: list[str] = field(default_factory=list)  # routes that know of it
     refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
+    asked: list[int] = field(default_factory=lambda: [0, 0])  # labels there were when it was first and last asked where it is
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
@@ -45,6 +46,7 @@ class Case:
             "notices": self.notices,
             "told": self.told,
             "refused": self.refused,
+            "asked": self.asked,
         }
 
     @classmethod
@@ -58,6 +60,7 @@ class Case:
             state["notices"],
             list(state["told"]),
             list(state["refused"]),
+            list(state["asked"]),
         )
 
 

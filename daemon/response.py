@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
+    from daemon.versions import Version
     from detectors.drift import FeatureChange
 
 #: Features that an incident carries.
 FEATURES: Final = 20
+#: Where a harm is, is asked again after so many labels, until there were so many.
+ASK_EVERY: Final = 25
+ASK_FOR: Final = 300
 #: While an incident of another cause is open, nothing is learned about what is normal.
 HARMLESS: Final = frozenset({"drift", "outcome"})
 
@@ -113,7 +117,7 @@ class Response:
             reason=diagnosis.reason,
             rules=tuple(sorted({verdict.rule for verdict in diagnosis.found})),
             version=diagnosis.version,
-            segment=self._segment(diagnosis, onset),
+            segment=segment_of(diagnosis, version, onset),
             onset=onset,
             labels_to_alarm=first.labels,
             numbers=dict(first.numbers),
@@ -124,7 +128,7 @@ class Response:
         name = f"{diagnosis.cause.name}/{diagnosis.version or ''}"
         ordinal = self._ordinals[name] = self._ordinals.get(name, 0) + 1
         incident = incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now)
-        case = self.cases[incident.id] = Case(incident)
+        case = self.cases[incident.id] = Case(incident, asked=[0, 0] if version is None else [version.scored, version.scored])
         self._take_up(case, diagnosis)
         if incident.severity == "page":
             self.last_page = now
@@ -141,7 +145,8 @@ class Response:
             case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
         self._take_up(case, diagnosis)
         features = features_of(diagnosis, self.monitor.evidence.since(case.incident.onset))
-        case.incident = incidents.add_evidence(case.incident, features, self._segment(diagnosis, case.incident.onset), now)
+        case.incident = incidents.add_evidence(case.incident, features, now)
+        self._locate(case, diagnosis, now)
         before = case.incident
         if supersedes(diagnosis.cause.name, before.cause) and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, diagnosis.cause.name, diagnosis.reason, now)
@@ -173,15 +178,20 @@ class Response:
         if case.incident.cause not in HARMLESS:
             self.monitor.troubles.add(identity)
 
-    def _segment(self, diagnosis: Diagnosis, onset: float) -> str | None:
-        """Name the narrowest segment outside which there is no harm."""
-        version = self.monitor.versions.get(diagnosis.version or "")
-        losses = [verdict for verdict in diagnosis.found if verdict.rule in LOSSES]
-        if version is None or not losses:
-            return None
-        blamed = version.segments.blame(onset)
-        everywhere = any(verdict.segment is None for verdict in losses)
-        return blamed if blamed is not None or everywhere else losses[0].segment
+    def _locate(self, case: Case, diagnosis: Diagnosis, now: float) -> None:
+        """Ask again where the harm is: right at the alarm that is a guess, some hundred labels later it is known."""
+        version = self.monitor.versions.get(case.incident.version or "")
+        if version is None or case.healing is None or diagnosis.version != version.name:
+            return
+        first, last = case.asked
+        if version.scored - last < ASK_EVERY or version.scored - first > ASK_FOR:
+            return
+        case.asked = [first, version.scored]
+        segment = segment_of(diagnosis, version, case.incident.onset)
+        if segment != case.incident.segment:
+            case.incident = incidents.locate(case.incident, segment, now)
+            case.healing = self._healing(case.incident)
+            self._keep(case)
 
     def _healing(self, incident: Incident) -> Healing:
         name = incident.version or ""
@@ -285,6 +295,16 @@ def features_of(diagnosis: Diagnosis, moved: Sequence[FeatureChange]) -> list[di
         if change.name not in found
     ]
     return ranked[:FEATURES]
+
+
+def segment_of(diagnosis: Diagnosis, version: Version | None, onset: float) -> str | None:
+    """Name the narrowest segment outside which there is no harm."""
+    losses = [verdict for verdict in diagnosis.found if verdict.rule in LOSSES]
+    if version is None or not losses:
+        return None
+    blamed = version.segments.blame(onset)
+    everywhere = any(verdict.segment is None for verdict in losses)
+    return blamed if blamed is not None or everywhere else losses[0].segment
 
 
 def _end_of(day: date) -> float:
