@@ -7,6 +7,7 @@
     /api/v1/verdicts              what each rule says now
     /api/v1/guardrails            the guardrail files in force
     /openapi.json                 all of the above, for machines
+    /, /models/…, /incidents/…    the same for people (see `daemon.page`)
 
 It runs in a thread of its own and only reads, through `Views`, so that a slow client can never hold up the loop. The interactive
 documentation pages of FastAPI are off: they load their scripts from a public network, which a daemon's host need not reach.
@@ -28,6 +29,7 @@ from pydantic import BaseModel
 
 from daemon import __version__
 from daemon.errors import CannotStart
+from daemon.page import add_pages
 
 State = Literal["open", "acknowledged", "mitigated", "resolved"]
 
@@ -60,6 +62,10 @@ class Views(Protocol):
 
     def guardrails(self) -> list[dict[str, Any]]:
         """The guardrail files in force, by model."""
+        ...
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models as the page shows them; none for a standby."""
         ...
 
     def alive(self) -> Health:
@@ -104,6 +110,7 @@ def create_app(views: Views, registry: CollectorRegistry) -> FastAPI:
     app = FastAPI(title="watchkeeper", version=__version__, docs_url=None, redoc_url=None, default_response_class=Json)
     _add_probes(app, views, registry)
     _add_api(app, views)
+    add_pages(app, views)
     return app
 
 

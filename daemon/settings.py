@@ -156,7 +156,7 @@ class DeadLetters(Group):
 
 
 class Http(Group):
-    """The endpoints: `/metrics`, `/livez`, `/readyz`, `/api/v1/…`."""
+    """The page `/` and the endpoints: `/metrics`, `/livez`, `/readyz`, `/api/v1/…`."""
 
     host: Text = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
