@@ -65,8 +65,8 @@ SUBJECTS: Mapping[str, Subject] = {
     "alertmanager": Subject(
         lambda peer: {
             "kind": "alertmanager",
-            "peers": [peer.address],
-            "headers": {"Authorization": "Bearer canary-header"},
+            "peers": [peer.address.replace("//", "//canary-user:canary-word@")],
+            "headers": {"X-Key": "canary-header"},
             "timeout": 0.5,
         },
         Alertmanager,
@@ -84,7 +84,7 @@ SUBJECTS: Mapping[str, Subject] = {
         lambda account: {
             "kind": "pagerduty",
             "routing_key": account.routing_key,
-            "url": account.address,
+            "url": account.address.replace("//", "//canary-user:canary-word@"),
             "timeout": 0.5,
         },
         lambda: PagerDuty("canary0routing0key00000000000000"),
