@@ -14,7 +14,7 @@ CODE := daemon detectors alerting tests
 # More words for pytest: `make test ARGS='-k join'`.
 ARGS ?=
 
-.PHONY: help install demo test lint types contracts pytest unit statistics corpus bench format lock docs clean
+.PHONY: help install demo test lint types contracts pytest unit statistics corpus bench format lock docs screenshot clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -79,6 +79,9 @@ lock: install  ## write the locks anew after a change of pyproject.toml; UPGRADE
 docs: install  ## write the reference pages that are made from the code
 	$(BIN)/python -m daemon.metrics > docs/metrics.md
 	$(BIN)/python -m daemon.settings_page > docs/settings.md
+
+screenshot: install  ## take the picture of the page in the README anew, from the demo; wants Debian's chromium
+	$(BIN)/python -m tests.screenshot
 
 clean:  ## remove .venv, caches and builds
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist target

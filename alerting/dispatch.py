@@ -90,7 +90,8 @@ class Dispatcher:
 
     def _lane(self, name: str) -> tuple[Lane, threading.Event, threading.Thread]:
         if name not in self._lanes:
-            lane, wake = Lane(self._carrier, self._pace, self._limit), threading.Event()
+            lane = Lane(self._carrier, self._pace, self._limit, self._carrier.budget_of(name))
+            wake = threading.Event()
             # Daemonic: a receiver that hangs must not keep the process from ending.
             thread = threading.Thread(target=self._run, args=(lane, wake), name=f"dispatch {name}", daemon=True)
             self._lanes[name] = (lane, wake, thread)

@@ -10,8 +10,8 @@ takes an incident and the time and returns the next one, with an entry in its ti
      └──────────────► mitigated ──► resolved      (open and acknowledged resolve too)
 
 `mitigated`: what was done has taken hold (a rollback is confirmed by live traffic), the proof that the harm is gone is
-still to come. `resolved` is final: a new problem is a new incident with the next ordinal. But for one thing: what was found to
-be over and is back within minutes was not over, so the same incident comes back, and flapping stays one incident.
+still to come. `resolved` is final: a new problem is a new incident with the next ordinal. Only what was found to be over and is
+back within minutes was not over: the same incident comes back.
 """
 
 from __future__ import annotations
@@ -201,20 +201,23 @@ def add_rule(incident: Incident, rule: str, at: float, reason: str = "") -> Inci
     return _next(replace(incident, rules=(*incident.rules, rule)), at, "rule_added", _joined(rule, reason))
 
 
-def add_evidence(incident: Incident, features: Sequence[Mapping[str, Any]], segment: str | None, at: float) -> Incident:
-    """Columns that are part of it, by size of effect, and the segment that it is in; nothing new changes nothing.
-
-    A segment that was named stays: the harm of an open incident does not move.
-    """
+def add_evidence(incident: Incident, features: Sequence[Mapping[str, Any]], at: float) -> Incident:
+    """Columns that are part of it, by size of effect; nothing new changes nothing."""
     _live(incident, "take up evidence")
     known = {feature["name"] for feature in incident.features}
     new = [feature for feature in features if feature["name"] not in known]
-    segment = incident.segment or segment
-    if not new and segment == incident.segment:
+    if not new:
         return incident
-    names = [str(feature["name"]) for feature in new] + ([segment] if segment is not None and segment != incident.segment else [])
     merged = (*incident.features, *plain(new))
-    return _next(replace(incident, features=merged, segment=segment), at, "evidence", ", ".join(names))
+    return _next(replace(incident, features=merged), at, "evidence", ", ".join(str(feature["name"]) for feature in new))
+
+
+def locate(incident: Incident, segment: str | None, at: float) -> Incident:
+    """The segment that it is in, None for everywhere, as more labels tell it. The id stays that of the opening."""
+    _live(incident, "be located")
+    if segment == incident.segment:
+        return incident
+    return _next(replace(incident, segment=segment), at, "located", segment or "everywhere")
 
 
 def change_cause(incident: Incident, cause: str, reason: str, at: float) -> Incident:
@@ -233,6 +236,12 @@ def raise_severity(incident: Incident, severity: Severity, at: float, reason: st
         return incident
     detail = _joined(f"{incident.severity} to {severity}", reason)
     return _next(replace(incident, severity=severity), at, "severity_raised", detail)
+
+
+def restate(incident: Incident, reason: str, at: float) -> Incident:
+    """Another sentence for what is wrong, because more of it is known; the same one changes nothing."""
+    _live(incident, "change its reason")
+    return incident if reason == incident.reason else _next(replace(incident, reason=reason), at, "restated", reason)
 
 
 def with_evidence(
@@ -293,16 +302,8 @@ def come_back(incident: Incident, reason: str, at: float) -> Incident:
     if incident.live or incident.resolved_by is not None:
         how = f"is {incident.state}" if incident.live else f"was closed by {incident.resolved_by}"
         raise IllegalTransition(f"incident {incident.id} {how}, only one that was found to be over can come back")
-    again = replace(
-        incident,
-        state="open",
-        reason=reason,
-        resolved=None,
-        resolution="",
-        mitigated=None,
-        acknowledged=None,
-        acknowledged_by=None,
-    )
+    again = replace(incident, state="open", reason=reason, resolved=None, resolution="")
+    again = replace(again, mitigated=None, acknowledged=None, acknowledged_by=None)
     return _next(again, at, "came_back", reason)
 
 

@@ -4,6 +4,9 @@ Order is kept by the simplest means: only the first intent is ever tried, so a r
 receiver's outage costs one attempt a pause however many notices wait. The intent leaves the queue when its end is in the journal,
 not before: when the act succeeded and the record did not, only the record is tried again.
 
+A route with a budget may hold notices, and then send several as one digest (see `digest`). What is under way stays so until it
+has ended, so that a digest that is tried again is the same one; held notices are in the outbox meanwhile, as all that waits.
+
 A lane has no thread. `step` does the blocking work outside its lock, so `offer` never waits for a receiver.
 """
 
@@ -12,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from random import random as uniform
 from time import time
 from typing import Final
@@ -19,8 +23,10 @@ from typing import Final
 import structlog
 
 from alerting.carrier import Carrier
+from alerting.digest import Budget, choose
 from alerting.errors import DeliveryError, Fenced
 from alerting.intents import Intent, Outcome, Status
+from alerting.periods import Rate
 from alerting.retry import RetryAt, RetryPolicy, Step, TakeFallback, next_step, pause
 
 log = structlog.get_logger(__name__)
@@ -41,20 +47,21 @@ class Pace:
 
 @dataclass(slots=True)
 class _Progress:
-    """How far the first intent has come: first failed attempt, and its end while that is not in the journal yet."""
+    """What is under way, by keys in order: its first failed attempt, and the ends that are not in the journal yet."""
 
-    key: str = ""
+    keys: tuple[str, ...] = ()
     since: float | None = None
-    end: Outcome | None = None
+    ends: dict[str, Outcome] = field(default_factory=dict)
 
 
 class Lane:
-    """Intents of one destination, in order, at most `limit` of them."""
+    """Intents of one destination, in order, at most `limit` of them; `at_most` is what it may be sent, None for all."""
 
-    def __init__(self, carrier: Carrier, pace: Pace, limit: int) -> None:
+    def __init__(self, carrier: Carrier, pace: Pace, limit: int, at_most: Rate | None = None) -> None:
         self._carrier = carrier
         self._pace = pace
         self._limit = limit
+        self._budget = None if at_most is None else Budget(at_most)
         self._lock = threading.Lock()
         self._queue: dict[str, Intent] = {}
         self._progress = _Progress()
@@ -83,59 +90,77 @@ class Lane:
             return not self._overflowed
 
     def due(self) -> float | None:
-        """When the first intent may be tried (epoch seconds); None when there is none."""
-        head = self._head()
-        if head is None:
-            return None
+        """When there is something to try (epoch seconds); None when nothing waits."""
         now = self._pace.clock()
+        batch = self._batch(now)
+        if not batch:
+            return None if self._budget is None or not self._queue else self._budget.opens(now)
         # A pause longer than any that the policy gives means that the clock was set back: it must not silence a page.
-        return head.not_before if head.not_before - now <= self._pace.policy.longest_pause else now
+        return batch[0].not_before if batch[0].not_before - now <= self._pace.policy.longest_pause else now
 
     def step(self) -> list[Outcome]:
-        """Try the first intent if it is due. Returns what became of it: nothing when there was nothing to do.
+        """Try what is first if it is due. Returns what became of it: nothing when there was nothing to do.
 
         When the lease is gone all that wait are let go of, and told as fenced: were only the first one, the second might be
         carried out before it once the lease is back.
         """
-        head, due = self._head(), self.due()
-        if head is None or due is None or due > self._pace.clock():
+        now, due = self._pace.clock(), self.due()
+        batch = self._batch(now)
+        if not batch or due is None or due > now:
             return []
-        if self._progress.key != head.key:
-            self._progress = _Progress(head.key)
+        self._progress.keys = tuple(intent.key for intent in batch)
         try:
-            if self._progress.end is None:
-                attempted = self._attempt(head)
+            if not self._progress.ends:
+                attempted = self._attempt(batch)
                 if isinstance(attempted, RetryAt):
-                    return [self._wait(head, attempted)]
-                self._progress.end = attempted
-            return [self._record(head, self._progress.end)]
+                    return [self._wait(batch[0], attempted)]
+                self._progress.ends = {end.key: end for end in attempted}
+            return [self._record(batch[0], self._progress.ends[batch[0].key])]
         except Fenced as error:
-            return self._let_go(head, str(error))
+            return self._let_go(batch[0], str(error))
 
     def stumble(self, error: Exception) -> list[Outcome]:
         """A step ended in an error that nobody foresaw, a bug: the first intent waits, and is given up when patience ends."""
-        head = self._head()
-        if head is None:
+        batch = self._batch(self._pace.clock())
+        if not batch:
             return []
+        head = batch[0]
         # The name of its class only: the text may quote what it choked on.
         failure = DeliveryError(f"a bug in {head.destination}: {type(error).__name__}")
         step = self._next_step(head, failure)
         if isinstance(step, RetryAt):
             return [self._wait(head, step)]
-        return [self._finish(head, self._progress.end or self._outcome(head, "failed", step.reason, permanent=True))]
+        given_up = self._outcome(head, "failed", step.reason, permanent=True)
+        return [self._finish(head, self._progress.ends.get(head.key, given_up))]
 
-    def _attempt(self, head: Intent) -> Outcome | RetryAt:
-        """Act, or when that failed for good, take the fallback. Returns the end, or when to try again. Raises Fenced."""
+    def _batch(self, now: float) -> tuple[Intent, ...]:
+        """What is under way, or else what is to be tried next; nothing when all that waits is held."""
+        with self._lock:
+            if self._progress.keys:
+                return tuple(self._queue[key] for key in self._progress.keys)
+            if self._budget is None:
+                return tuple(islice(self._queue.values(), 1))
+            return choose(list(self._queue.values()), self._budget.room(now))
+
+    def _attempt(self, batch: tuple[Intent, ...]) -> list[Outcome] | RetryAt:
+        """Act, or when that failed for good, take the fallback. Returns the ends, or when to try again. Raises Fenced."""
+        head, now = batch[0], self._pace.clock()
         try:
-            if head.deadline is not None and self._pace.clock() > head.deadline:
+            if head.deadline is not None and now > head.deadline:
                 raise DeliveryError("its deadline had passed before it could be tried", permanent=True)
-            return self._outcome(head, "done", self._carrier.act(head))
+            detail = self._carrier.act(head) if len(batch) == 1 else self._carrier.act_together(batch, now)
         except DeliveryError as failure:
             step = self._next_step(head, failure)
+        else:
+            if self._budget is not None:
+                self._budget.spend((intent.kind for intent in batch), now)
+            return [self._outcome(intent, "done", detail) for intent in batch]
         if isinstance(step, RetryAt):
             return step
-        fallback = self._carrier.fall_back(head) if isinstance(step, TakeFallback) else None
-        return replace(self._outcome(head, "failed", step.reason, permanent=True), fallback=fallback)
+        ends = [self._outcome(intent, "failed", step.reason, permanent=True) for intent in batch]
+        if isinstance(step, TakeFallback):
+            ends = [replace(end, fallback=self._carrier.fall_back(intent)) for end, intent in zip(ends, batch, strict=True)]
+        return ends
 
     def _record(self, head: Intent, end: Outcome) -> Outcome:
         refusal = ""
@@ -178,12 +203,10 @@ class Lane:
             self._ended[head.key] = None
             if len(self._ended) > REMEMBERED:
                 del self._ended[next(iter(self._ended))]
-        self._progress = _Progress()
+        self._progress.keys = self._progress.keys[1:]
+        if not self._progress.keys:
+            self._progress = _Progress()
         return end
-
-    def _head(self) -> Intent | None:
-        with self._lock:
-            return next(iter(self._queue.values()), None)
 
     def _outcome(self, intent: Intent, status: Status, detail: str, *, permanent: bool = False) -> Outcome:
         return Outcome(

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from alerting.formats import plain, read_record, rfc3339, write_record
 from alerting.incidents import Action, Incident, Severity
 
-Event = Literal["trigger", "update", "acknowledge", "resolve"]
+Event = Literal["trigger", "update", "acknowledge", "resolve", "digest"]
 
 #: What PagerDuty takes of a summary; chats take more.
 SUMMARY_LIMIT: Final = 1024
@@ -46,12 +46,13 @@ ACTIONS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A page, a ticket, news of one, or its end.
+    """A page, a ticket, news of one, its end, or a digest of many of these.
 
     `key` names this one notice (receivers deduplicate on it), `dedup_key` the problem that it is about: trigger, updates and
     resolve of one problem share it. Times are epoch seconds. `model` is None when the daemon itself is in trouble. `done` holds
     sentences on what was done about it. `changes` are sentences on what has just changed in the serving system and is proven by
-    live traffic: a confirmed rollback.
+    live traffic: a confirmed rollback. A digest stands for no problem of its own: what it tells of is in `notices`, one mapping a
+    problem (event, key, dedup_key, incident, severity, model, summary), and each ends under its own `dedup_key`.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Notice:
     why: str = ""
     done: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    notices: tuple[dict[str, Any], ...] = ()
 
 
 def notice_of(
@@ -124,7 +126,7 @@ def summary(notice: Notice) -> str:
     if notice.event == "resolve":
         lasted = "" if notice.opened is None else f" after {duration(notice.at - notice.opened)}"
         return _line(f"{subject}: resolved{lasted}: {reason}.")
-    if notice.event == "acknowledge":
+    if notice.event in {"acknowledge", "digest"}:
         return _line(f"{subject}: {reason}.")
     news = "news: " if notice.event == "update" else ""
     meaning = CAUSES.get(notice.cause, notice.cause.replace("_", " "))
@@ -146,6 +148,7 @@ def describe(notice: Notice) -> str:
         _labelled("Owner", notice.owner),
         _labelled("Judged by", _judged_by(notice)),
         _labelled("Incident", notice.incident or ""),
+        *(_line(f"- {told['severity']} {told['incident'] or ''}: {told['summary']}") for told in notice.notices),
     ]
     return "\n".join(line for line in lines if line)
 
@@ -180,6 +183,7 @@ def document_of(notice: Notice) -> dict[str, Any]:
         "runbook": notice.runbook,
         "why": notice.why,
         "done": list(notice.done),
+        "notices": plain(notice.notices),
     }
 
 

@@ -7,29 +7,47 @@ repeated, as it may be a secret.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from alerting.errors import InvalidRoute
 from alerting.notifiers import NOTIFIERS, Notifier
+from alerting.periods import Rate
 from alerting.rollbacks import EXECUTORS, Executor, Tools
 from alerting.rollbacks.command import problems_of
-
-#: The route that always exists and takes what every other route refused.
-FALLBACK: Final = "log"
+from alerting.routing import FALLBACK
 
 #: The executor that always exists.
 DEFAULT_EXECUTOR: Final = "kafka"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTerms:
+    """How a route is used, whatever its kind: who stands in for it (in order, the log last), its budget, its repetition.
+
+    `repeat_interval` is in seconds.
+    """
+
+    fallbacks: tuple[str, ...] = (FALLBACK,)
+    at_most: Rate | None = None
+    repeat_interval: float | None = None
+
+
 def build_routes(config: Mapping[str, object]) -> dict[str, Notifier]:
     """The notifiers of `routes` in the settings, by name, and `log`. Raises InvalidRoute with every problem."""
-    configs, problems = _configs("routes", {FALLBACK: {"kind": "log"}, **config}, NOTIFIERS, reserved=FALLBACK)
-    if problems:
-        raise InvalidRoute("; ".join(problems))
-    return {name: NOTIFIERS[kind](model) for name, (kind, model) in configs.items()}
+    return {name: NOTIFIERS[kind](model) for name, (kind, model) in _routes(config).items()}
+
+
+def terms_of(config: Mapping[str, object]) -> dict[str, RouteTerms]:
+    """The terms of `routes` in the settings, by name, and those of `log`. Raises InvalidRoute with every problem."""
+    configs = {name: model for name, (_, model) in _routes(config).items()}
+    return {
+        name: RouteTerms(fallbacks=_chain(name, configs), at_most=model.at_most, repeat_interval=model.repeat_interval)
+        for name, model in configs.items()
+    }
 
 
 def build_executors(config: Mapping[str, object], tools: Tools) -> dict[str, Executor]:
@@ -43,7 +61,8 @@ def build_executors(config: Mapping[str, object], tools: Tools) -> dict[str, Exe
 
 def check_routes(config: Mapping[str, object]) -> list[str]:
     """The problems of `routes`, without building anything."""
-    return _configs("routes", config, NOTIFIERS, reserved=FALLBACK)[1]
+    configs, problems = _configs("routes", config, NOTIFIERS, reserved=FALLBACK)
+    return problems + _lost({name: model for name, (_, model) in configs.items()}, {FALLBACK, *config})
 
 
 def check_executors(config: Mapping[str, object]) -> list[str]:
@@ -60,6 +79,37 @@ def check_args(executor: str, args: Mapping[str, Any], config: Mapping[str, obje
     settings = known.get(executor)
     kind = settings.get("kind") if isinstance(settings, Mapping) else None
     return problems_of(EXECUTORS[kind].Args, args) if isinstance(kind, str) and kind in EXECUTORS else []
+
+
+def _routes(config: Mapping[str, object]) -> dict[str, tuple[str, Any]]:
+    """Name -> (kind, config) of all routes and `log`. Raises InvalidRoute with every problem."""
+    problems = check_routes(config)
+    if problems:
+        raise InvalidRoute("; ".join(problems))
+    return _configs("routes", {FALLBACK: {"kind": "log"}, **config}, NOTIFIERS, reserved=FALLBACK)[0]
+
+
+def _chain(name: str, configs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Who stands in for a route, and for that one, up to the log, which takes everything."""
+    chain = [name]
+    while (following := _fallback(chain[-1], configs)) not in chain:
+        chain.append(following)
+    return (FALLBACK,) if name == FALLBACK else tuple(chain[1:])
+
+
+def _fallback(name: str, configs: Mapping[str, Any]) -> str:
+    return (name in configs and configs[name].fallback) or FALLBACK
+
+
+def _lost(configs: Mapping[str, Any], known: Collection[str]) -> list[str]:
+    """What is wrong with the fallbacks of these: they lead nowhere, or in a circle."""
+    problems = []
+    for name, model in configs.items():
+        if model.fallback is not None and model.fallback not in known:
+            problems.append(f"routes.{name}.fallback: there is no route {model.fallback}; known: {', '.join(sorted(known))}")
+        elif name != FALLBACK and FALLBACK not in _chain(name, configs):
+            problems.append(f"routes.{name}.fallback: leads in a circle and never to the log")
+    return problems
 
 
 def _configs(

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from typing import Final
 
 from alerting.facts import Facts, fits
 from alerting.hours import Hours, within
 from alerting.incidents import Severity
-from alerting.routes import FALLBACK
+
+#: The route that always exists and takes what every other route refused.
+FALLBACK: Final = "log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

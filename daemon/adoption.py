@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from alerting.routes import DEFAULT_EXECUTOR, FALLBACK, check_args
+from alerting.routes import DEFAULT_EXECUTOR, check_args
+from alerting.routing import FALLBACK
 from daemon.errors import WatchkeeperError
 from daemon.guardrails import Guardrail, load
 from daemon.schema import suggestion

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.cases import Case
-from daemon.policy import LOSSES
+from daemon.policy import LOSSES, Scope
 
 if TYPE_CHECKING:
     from alerting.incidents import Finding
@@ -24,22 +24,28 @@ FLAPPING: Final = 1800.0
 #: Whether it is the version or the world cannot be told anew right after the contest about it has ended: it is the same harm.
 HARM: Final = {"new_version", "concept"}
 
-Scope = tuple[str, str, str]
-
 
 class Aftermath:
     """The recent past of one model's incidents."""
 
     def __init__(self) -> None:
         self.lately: dict[str, Case] = {}  # found to be over a moment ago, by id
+        self.drifting: set[Scope] = set()  # drift in breach still that was part of an incident that is over
         self._dismissed: set[Scope] = set()  # what persons closed while it was in breach
+
+    def keep(self, case: Case) -> None:
+        """Remember what was found to be over; if its drift stays, that is not told again by itself."""
+        self.lately[case.incident.id] = case
+        self.drifting |= {scope for scope in case.scopes if scope[0] == "drift"}
 
     def returned(self, finding: Finding) -> Case | None:
         """Take out the case of the same problem that was found to be over a moment ago."""
         for identity, case in self.lately.items():
             known = case.incident
             same = known.cause == finding.cause or {known.cause, finding.cause} == HARM
-            if same and (known.version, known.segment) == (finding.version, finding.segment):
+            # Where a harm is, is a guess right at its alarm.
+            near = known.segment is None or finding.segment in {None, known.segment}
+            if same and near and known.version == finding.version:
                 return self.lately.pop(identity)
         return None
 
@@ -55,6 +61,7 @@ class Aftermath:
         """Let go of what has lasted, or is well again; gives the cases whose end was held back and is to be told now."""
         if self._dismissed:
             self._dismissed &= {verdict.scope for verdict in verdicts if verdict.state != "ok"}
+        self.drifting &= {verdict.scope for verdict in verdicts if verdict.state == "breach"}
         over = [case for case in self.lately.values() if now - (case.incident.resolved or 0.0) >= FLAPPING]
         for case in over:
             del self.lately[case.incident.id]
@@ -62,10 +69,15 @@ class Aftermath:
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
-        return {"lately": [case.to_state() for case in self.lately.values()], "dismissed": sorted(self._dismissed)}
+        return {
+            "lately": [case.to_state() for case in self.lately.values()],
+            "drifting": sorted(self.drifting),
+            "dismissed": sorted(self._dismissed),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what `to_state` gave."""
         cases = [Case.from_state(saved) for saved in state["lately"]]
         self.lately = {case.incident.id: case for case in cases}
+        self.drifting = {(rule, version, segment) for rule, version, segment in state["drifting"]}
         self._dismissed = {(rule, version, segment) for rule, version, segment in state["dismissed"]}

@@ -36,6 +36,7 @@ class Case:
     told: list[str] = field(default_factory=list)  # routes that know of it
     refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
     returns: int = 0  # times that it was called over too early
+    asked: list[int] = field(default_factory=lambda: [0, 0])  # labels there were when it was first and last asked where it is
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
@@ -48,6 +49,7 @@ class Case:
             "told": self.told,
             "refused": self.refused,
             "returns": self.returns,
+            "asked": self.asked,
         }
 
     @classmethod
@@ -62,6 +64,7 @@ class Case:
             list(state["told"]),
             list(state["refused"]),
             state["returns"],
+            list(state["asked"]),
         )
 
 

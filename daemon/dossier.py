@@ -13,8 +13,9 @@ from daemon.healing import Healing
 from daemon.policy import LOSSES, Diagnosis
 
 if TYPE_CHECKING:
-    from daemon.cases import Context
+    from daemon.cases import Case, Context
     from daemon.monitor import Monitor
+    from daemon.versions import Version
     from detectors.drift import FeatureChange
 
 #: Features that an incident carries.
@@ -32,7 +33,7 @@ def finding_of(monitor: Monitor, diagnosis: Diagnosis, context: Context) -> Find
         reason=diagnosis.reason,
         rules=tuple(sorted({verdict.rule for verdict in diagnosis.found})),
         version=diagnosis.version,
-        segment=segment_of(monitor, diagnosis, onset),
+        segment=segment_of(diagnosis, version, onset),
         onset=onset,
         labels_to_alarm=first.labels,
         numbers=dict(first.numbers),
@@ -57,9 +58,8 @@ def traffic_of(monitor: Monitor, name: str | None, now: float) -> float | None:
     return round(paces[name] / sum(paces.values()), 3) if name in paces else None
 
 
-def segment_of(monitor: Monitor, diagnosis: Diagnosis, onset: float) -> str | None:
+def segment_of(diagnosis: Diagnosis, version: Version | None, onset: float) -> str | None:
     """Name the narrowest segment outside which there is no harm."""
-    version = monitor.versions.get(diagnosis.version or "")
     losses = [verdict for verdict in diagnosis.found if verdict.rule in LOSSES]
     if version is None or not losses:
         return None
@@ -93,3 +93,15 @@ def healing_of(monitor: Monitor, incident: Incident) -> Healing:
         limit = known.get(incident.segment) or limit
     shadow = version is not None and version.traffic.stage == "shadow"
     return Healing(limit, shadow, name, incident.segment)
+
+
+def why_over(case: Case, measure: str) -> str:
+    """Say what showed that an incident is over."""
+    healing = case.healing
+    if healing is None:
+        return f"{' and '.join(sorted({scope[0] for scope in case.scopes}))} found it over"
+    since = "since the rollback" if healing.since is not None else "since the alarm"
+    return (
+        f"the {measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
+        f"under the limit of {100 * healing.limit:.3g} %"
+    )

@@ -9,6 +9,7 @@
     /api/v1/silences              those that are not over
     /api/v1/report                the shift report
     /openapi.json                 all of the above, for machines
+    /, /models/…, /incidents/…    the same for people (see `daemon.page`)
 
 It runs in a thread of its own and reads through `Views`, so that a slow client can never hold up the loop; what persons change
 goes to the loop as acts (`daemon.changes`). The interactive documentation pages of FastAPI are off: they load their scripts from
@@ -32,6 +33,7 @@ from pydantic import BaseModel
 from daemon import __version__
 from daemon.changes import Door, add_changes
 from daemon.errors import CannotStart
+from daemon.page import add_pages
 
 State = Literal["open", "acknowledged", "mitigated", "resolved"]
 
@@ -76,6 +78,10 @@ class Views(Protocol):
 
     def guardrails(self) -> list[dict[str, Any]]:
         """The guardrail files in force, by model."""
+        ...
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models as the page shows them; none for a standby."""
         ...
 
     def alive(self) -> Health:
@@ -128,6 +134,7 @@ def create_app(views: Views, registry: CollectorRegistry, door: Door) -> FastAPI
     _add_incidents(app, views)
     _add_api(app, views)
     add_changes(app, door)
+    add_pages(app, views)
     return app
 
 

@@ -175,7 +175,7 @@ class Monitor:
         loss = None
         if joined.label is not None:
             loss = self._loss(waiting.prediction, waiting.score, waiting.scores, joined.label)
-            version.unscored += loss is None
+            version.labelled(loss is not None)
         if loss is not None and joined.label is not None:
             version.scored += 1
             version.last.append(loss)

@@ -46,6 +46,8 @@ EXPLAINED: Final = frozenset({"label_fault", "input_fault"})
 #: A breach that is only inferred never stands for itself.
 EVIDENCE_ONLY: Final = frozenset({"inferred_errors"})
 
+#: What a verdict is about: its rule, version and segment.
+Scope = tuple[str, str, str]
 Hit = Literal["none", "newer", "all"]
 
 
@@ -113,16 +115,6 @@ def cause_of(facts: Facts) -> Cause | None:
     return next((cause for cause in CAUSES if cause.holds(facts)), None)
 
 
-def supersedes(cause: str, known: str) -> bool:
-    """Whether an open incident changes its cause for another one.
-
-    For a more specific one, as evidence comes in. A fault of labels or inputs stays one when its evidence fades before the harm
-    does; only whether it is the version or the world may be judged anew.
-    """
-    names = [row.name for row in CAUSES]
-    return names.index(cause) < names.index(known) or (known, cause) == ("new_version", "concept")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What is known of a version beside the verdicts; times in epoch seconds."""
@@ -169,9 +161,28 @@ class Diagnosis:
         return min(of_losses or [verdict.onset for verdict in self.found if verdict.onset is not None], default=now)
 
 
-def diagnose(verdicts: Iterable[Verdict], standings: Mapping[str, Standing]) -> list[Diagnosis]:
-    """Put the breaches of a model together by their cause."""
-    breaches = [verdict for verdict in verdicts if verdict.state == "breach"]
+def supersedes(diagnosis: Diagnosis, known: str) -> bool:
+    """Whether an open incident changes its cause for that of a diagnosis.
+
+    For a more specific one, as evidence comes in. A fault of labels or inputs stays one when its evidence fades before the harm
+    does; only whether it is the version or the world may be judged anew. A newer version that does harm and alone gets broken
+    inputs is the fault itself: the evidence of the inputs is still there then.
+    """
+    names = [row.name for row in CAUSES]
+    cause = diagnosis.cause.name
+    broken = any(_KINDS.get(verdict.reason) == "inputs" for verdict in diagnosis.found)
+    return (
+        names.index(cause) < names.index(known)
+        or (known, cause) == ("new_version", "concept")
+        or ((known, cause) == ("input_fault", "new_version") and broken)
+    )
+
+
+def diagnose(
+    verdicts: Iterable[Verdict], standings: Mapping[str, Standing], told: Collection[Scope] = frozenset()
+) -> list[Diagnosis]:
+    """Put the breaches of a model together by their cause; what is in `told` was part of an incident that is over."""
+    breaches = [verdict for verdict in verdicts if verdict.state == "breach" and verdict.scope not in told]
     found: dict[str, Diagnosis] = {}
     explained: set[tuple[str, str, str]] = set()
     for name in sorted({verdict.version for verdict in breaches if verdict.rule in LOSSES}):
@@ -183,7 +194,7 @@ def diagnose(verdicts: Iterable[Verdict], standings: Mapping[str, Standing]) -> 
             _add(found, cause, name, [*harmful, *reasons])
     for verdict in breaches:
         alone = verdict.rule not in LOSSES and verdict.scope not in explained and verdict.reason not in EVIDENCE_ONLY
-        cause = cause_of(_facts_alone(verdict)) if alone else None
+        cause = cause_of(_facts_alone(verdict, breaches, standings)) if alone else None
         if cause is not None:
             _add(found, cause, verdict.version, [verdict])
     return list(found.values())
@@ -230,12 +241,16 @@ def _facts(
     # labels turned round at that moment cannot be told: the older version, which would show it, predicts no more.
     others = {standing.older} if standing.older is not None and standing.older_serves else set()
     segment_only = all(verdict.segment is not None for verdict in harmful)
+    inputs = _hit(broken, breaches, standing)
+    # Arms that get other inputs are no fair contest; where only the newer one's are broken, that it does harm says enough.
+    only_newer = inputs == "newer" and standing.older_serves
+    fresh = standing.fresh and (standing.clearly_over or segment_only)
     return Facts(
-        worse="version" in rules or ("harm" in rules and standing.fresh and (standing.clearly_over or segment_only)),
+        worse="version" in rules or ("harm" in rules and (fresh or only_newer)),
         harm="harm" in rules,
         older_over_limit=standing.older_over_limit,
         mirrored=standing.name in flipped and others <= flipped and not standing.fresh,
-        inputs=_hit(broken, breaches, standing),
+        inputs=inputs,
     )
 
 
@@ -252,8 +267,13 @@ def _hit(broken: Sequence[Verdict], breaches: Sequence[Verdict], standing: Stand
     return "newer" if standing.fresh and began - standing.first_seen <= standing.near else "all"
 
 
-def _facts_alone(verdict: Verdict) -> Facts:
+def _facts_alone(verdict: Verdict, breaches: Sequence[Verdict], standings: Mapping[str, Standing]) -> Facts:
     kind = _KINDS.get(verdict.reason, "drift")
+    if verdict.rule == "drift" and verdict.version in standings:
+        near = standings[verdict.version].near
+        broken = (other for other in breaches if other.version == verdict.version and _KINDS.get(other.reason) == "inputs")
+        if any(abs((other.onset or 0.0) - (verdict.onset or 0.0)) <= near for other in broken):
+            kind = "inputs"  # what is broken is also distributed otherwise
     return Facts(
         harm=kind == "harm",
         mirrored=kind == "mirrored",
@@ -264,7 +284,7 @@ def _facts_alone(verdict: Verdict) -> Facts:
     )
 
 
-def cleared(scopes: Collection[tuple[str, str, str]], verdicts: Sequence[Verdict], serving: Collection[str]) -> bool:
+def cleared(scopes: Collection[Scope], verdicts: Sequence[Verdict], serving: Collection[str]) -> bool:
     """Whether the rules that opened an incident have found that it is over.
 
     Each scope must be `ok` now. A version that serves no more cannot become so: then the rule must be `ok` for all that serve,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from alerting.report import precision
+from daemon.portrait import portrait
 
 if TYPE_CHECKING:
     from alerting.incidents import Judgement
@@ -39,6 +40,7 @@ class Reporter:
         self.telemetry = telemetry
         self.verdicts: list[dict[str, Any]] = []
         self.guardrails: list[dict[str, Any]] = []
+        self.models: list[dict[str, Any]] = []
         self._seen: dict[tuple[str, ...], int] = {}
         self._versions: dict[str, set[str]] = {}
         self._opened: dict[str, set[str]] = {}
@@ -88,17 +90,20 @@ class Reporter:
         self._counts(task)
         now = task.clock or wall
         verdicts: list[dict[str, Any]] = []
+        models: list[dict[str, Any]] = []
         for name, watched in task.models.items():
             judged = watched.monitor.verdicts(now)  # as of now: between two ticks the evidence moves too
             self._judgement(name, watched, judged)
             self._incidents(name, watched)
-            verdicts += [_verdict(name, watched, verdict) for verdict in judged]
-        self.verdicts = verdicts
+            told = [_verdict(name, watched, verdict) for verdict in judged]
+            verdicts += told
+            models.append(portrait(watched, now, told))
+        self.verdicts, self.models = verdicts, models
 
     def nothing(self) -> None:
         """Tell that this daemon owns nothing now."""
         self.telemetry.active(False)
-        self.verdicts = []
+        self.verdicts, self.models = [], []
 
     def _new(self, *what: str, n: int) -> int:
         """How much a count grew since it was last asked for."""

@@ -16,7 +16,7 @@ from alerting.incidents import Action, Incident, Judgement, Terms
 from alerting.intents import Intent, Outcome
 from daemon.aftermath import Aftermath
 from daemon.cases import Case, Context
-from daemon.dossier import features_of, finding_of, healing_of, segment_of
+from daemon.dossier import features_of, finding_of, healing_of, segment_of, why_over
 from daemon.letters import Letters
 from daemon.policy import LOSSES, RECOVERING, Diagnosis, cleared, diagnose, supersedes
 from daemon.rollbacks import RollbackWatch
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
 
+#: Where a harm is, is asked again after so many labels, until there were so many.
+ASK_EVERY: Final = 25
+ASK_FOR: Final = 300
 #: While an incident of another cause is open, nothing is learned about what is normal.
 HARMLESS: Final = frozenset({"drift", "outcome"})
 
@@ -78,7 +81,7 @@ class Response:
         before = {key: case.incident.revision for key, case in self.cases.items()}
         for over in self.aftermath.part(verdicts, context.now):
             self.letters.tell(over, "resolve", context)
-        for diagnosis in diagnose(verdicts, self.monitor.standings(context.now)):
+        for diagnosis in diagnose(verdicts, self.monitor.standings(context.now), self.aftermath.drifting):
             case = self._case_of(diagnosis)
             if case is not None:
                 self._extend(case, diagnosis, context)
@@ -114,7 +117,7 @@ class Response:
         name = f"{diagnosis.cause.name}/{diagnosis.version or ''}"
         ordinal = self._ordinals[name] = self._ordinals.get(name, 0) + 1
         incident = incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now)
-        case = self.cases[incident.id] = Case(incident)
+        case = self.cases[incident.id] = Case(incident, asked=self._scored(incident))
         self._take_up(case, diagnosis)
         if incident.severity == "page":
             self.last_page = now
@@ -128,7 +131,7 @@ class Response:
         """Go on with an incident that was called over too early."""
         case.incident = incidents.come_back(case.incident, diagnosis.reason, context.now)
         case.returns += 1
-        case.healing, case.rollback, case.scopes = None, None, set()
+        case.healing, case.rollback, case.scopes, case.asked = None, None, set(), self._scored(case.incident)
         self.cases[case.incident.id] = case
         self._take_up(case, diagnosis)
         before, case.incident = case.incident, incidents.raise_severity(case.incident, diagnosis.severity, context.now)
@@ -147,14 +150,15 @@ class Response:
             case.incident = incidents.add_rule(case.incident, verdict.rule, now, verdict.text)
         self._take_up(case, diagnosis)
         features = features_of(diagnosis, self.monitor.evidence.since(case.incident.onset))
-        segment = segment_of(self.monitor, diagnosis, case.incident.onset)
-        case.incident = incidents.add_evidence(case.incident, features, segment, now)
+        case.incident = incidents.add_evidence(case.incident, features, now)
+        self._locate(case, diagnosis, now)
         before = case.incident
-        if supersedes(diagnosis.cause.name, before.cause) and case.rollback is None:
+        if supersedes(diagnosis, before.cause) and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, diagnosis.cause.name, diagnosis.reason, now)
             self._keep(case)
         case.incident = incidents.raise_severity(case.incident, diagnosis.severity, now)
         if case.incident.severity != before.severity:
+            case.incident = incidents.restate(case.incident, diagnosis.reason, now)
             if case.incident.severity == "page":
                 self.last_page = now
             if case.healing is not None:  # a shadow's harm that users get now is over when users' losses show it
@@ -180,6 +184,25 @@ class Response:
         if case.incident.cause not in HARMLESS:
             self.monitor.troubles.add(identity)
 
+    def _scored(self, incident: Incident) -> list[int]:
+        version = self.monitor.versions.get(incident.version or "")
+        return [0, 0] if version is None else [version.scored, version.scored]
+
+    def _locate(self, case: Case, diagnosis: Diagnosis, now: float) -> None:
+        """Ask again where the harm is: right at the alarm that is a guess, some hundred labels later it is known."""
+        version = self.monitor.versions.get(case.incident.version or "")
+        if version is None or case.healing is None or diagnosis.version != version.name:
+            return
+        first, last = case.asked
+        if version.scored - last < ASK_EVERY or version.scored - first > ASK_FOR:
+            return
+        case.asked = [first, version.scored]
+        segment = segment_of(diagnosis, version, case.incident.onset)
+        if segment != case.incident.segment:
+            case.incident = incidents.locate(case.incident, segment, now)
+            case.healing = healing_of(self.monitor, case.incident)
+            self._keep(case)
+
     # --- what follows
 
     def _follow(self, case: Case, verdicts: Sequence[Verdict], context: Context) -> None:
@@ -196,10 +219,11 @@ class Response:
     def _over(self, case: Case, verdicts: Sequence[Verdict], now: float) -> bool:
         """Whether it was found that all is well again; a harm is over when losses are, and drift may go on without one."""
         scopes = {scope for scope in case.scopes if scope[0] not in LOSSES}
-        if case.healing is not None:
-            scopes = {scope for scope in scopes if scope[0] in RECOVERING}
-            if not case.healing.healed:
-                return False
+        recovering = {scope for scope in scopes if scope[0] in RECOVERING}
+        if case.healing is not None or recovering:
+            scopes = recovering
+        if case.healing is not None and not case.healing.healed:
+            return False
         return cleared(scopes, verdicts, self.monitor.serving(now))
 
     def acted(self, key: str, outcome: Outcome, context: Context) -> list[Intent]:
@@ -214,18 +238,9 @@ class Response:
         return self.letters.take()
 
     def _resolve(self, case: Case, context: Context) -> None:
-        healing = case.healing
-        if healing is None:
-            reason = f"{' and '.join(sorted({scope[0] for scope in case.scopes}))} found it over"
-        else:
-            since = "since the rollback" if healing.since is not None else "since the alarm"
-            reason = (
-                f"the {self.monitor.measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
-                f"under the limit of {100 * healing.limit:.3g} %"
-            )
-        case.incident = incidents.resolve(case.incident, reason, context.now)
+        case.incident = incidents.resolve(case.incident, why_over(case, self.monitor.measure), context.now)
         self._close(case)
-        self.aftermath.lately[case.incident.id] = case
+        self.aftermath.keep(case)
         if not case.returns:  # the end of what flaps is told when it has lasted
             self.letters.tell(case, "resolve", context)
 

@@ -134,7 +134,7 @@ class RollbackWatch:
 
     def _block(self, case: Case, blamed: str, context: Context) -> bool:
         """Note that a newer version is not rolled back although it does harm; True when that is new."""
-        reason = f"the cause is {case.incident.cause}: another version would meet the same"
+        reason = f"the cause is {case.incident.cause}, and no version was shown to be worse than another by itself"
         contest = self.monitor.contests.get(blamed)
         if contest is None or contest.decision == "not_worse" or reason in case.refused:
             return False

@@ -26,8 +26,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from alerting.routes import check_executors, check_routes
+from alerting.routing import Routing
 from daemon.errors import CannotStart, UnreadableFile
-from daemon.schema import Finding, Name, PositiveSeconds, Section, Text, default, findings, suggestion, wrong
+from daemon.schema import Finding, Name, PositiveSeconds, Text, default, findings, suggestion, tuple_of_list, wrong
+from daemon.setting_parts import DefaultRoute, Group, RoutingRule, split
 from daemon.yaml_lines import Document, Location, dotted, read
 
 PREFIX: Final = "WATCHKEEPER_"
@@ -54,11 +56,6 @@ class Options(dict[str, Any]):
     __str__ = __repr__
 
 
-def _split(value: object) -> object:
-    """The environment has no lists: `a:9092,b:9092` stands for one."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 def _topic(name: str) -> str:
     if not _TOPIC.fullmatch(name) or name in {".", ".."}:
         wrong(f"must be the name of a topic, up to 249 of A-Z a-z 0-9 . _ -, not {name!r}")
@@ -76,13 +73,8 @@ def _options(value: dict[str, Any]) -> Options:
 
 
 Topic = Annotated[Name, AfterValidator(_topic)]
-Addresses = Annotated[tuple[Annotated[Text, AfterValidator(_address)], ...], BeforeValidator(_split), Field(min_length=1)]
-RouteNames = Annotated[tuple[Name, ...], BeforeValidator(_split), Field(min_length=1)]
+Addresses = Annotated[tuple[Annotated[Text, AfterValidator(_address)], ...], BeforeValidator(split), Field(min_length=1)]
 Destinations = dict[Name, Annotated[dict[str, Any], AfterValidator(_options)]]
-
-
-class Group(Section, strict=False):
-    """Settings that belong together. Not strict: the environment holds nothing but text."""
 
 
 class Topics(Group):
@@ -164,7 +156,7 @@ class DeadLetters(Group):
 
 
 class Http(Group):
-    """The endpoints: `/metrics`, `/livez`, `/readyz`, `/api/v1/…`."""
+    """The page `/` and the endpoints: `/metrics`, `/livez`, `/readyz`, `/api/v1/…`."""
 
     host: Text = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -181,13 +173,6 @@ class Log(Group):
 
     format: Literal["auto", "json", "console"] = Field("auto", description="`json` or `console`; `auto`: console on a terminal.")
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is said.")
-
-
-class DefaultRoute(Group):
-    """Where incidents go whose guardrail file names no route."""
-
-    page: RouteNames = default(["log"], "Routes of pages; the daemon's own pages too.")
-    ticket: RouteNames = default(["log"], "Routes of tickets.")
 
 
 class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the type of model_config, which no subclass can mend
@@ -211,7 +196,15 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
     executors: Destinations = Field(
         {}, description="Ways to roll back, by name: `{kind: mlflow, url: …}`; see response.md. `kafka` always exists."
     )
-    default_route: DefaultRoute = default({}, "Where incidents go whose guardrail file names no route.")
+    routing: tuple[RoutingRule, ...] = Field(
+        (), description="Whom to tell, by model, owner, severity and time of day: a list of rules, see below and response.md."
+    )
+    default_route: DefaultRoute = default({}, "Where incidents go that no guardrail file and no rule names a route for.")
+
+    @field_validator("routing", mode="before")
+    @classmethod
+    def _frozen(cls, value: object) -> object:
+        return tuple_of_list(value)
 
     @field_validator("default_route")
     @classmethod
@@ -221,6 +214,19 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
             if name not in known:
                 wrong(f"there is no route {name} in routes{suggestion(name, known)}")
         return value
+
+    def lost_routes(self) -> Iterator[Finding]:
+        """Say of each rule which of its routes there is not."""
+        known = {"log", *self.routes}
+        for place, rule in enumerate(self.routing):
+            for name in rule.to:
+                if name not in known:
+                    yield Finding(("routing", place, "to"), f"there is no route {name} in routes{suggestion(name, known)}")
+
+    def who_is_told(self) -> Routing:
+        """The rules and the default routes as `alerting` wants them."""
+        rules = tuple(rule.rule() for rule in self.routing)
+        return Routing(rules=rules, page=self.default_route.page, ticket=self.default_route.ticket)
 
     @classmethod
     def settings_customise_sources(
@@ -266,7 +272,7 @@ def load_settings(path: Path | str | None = None) -> Settings:
         found = list(findings(error))
     else:
         parted = [problem.partition(": ") for problem in (*check_routes(settings.routes), *check_executors(settings.executors))]
-        found = [Finding(tuple(key.split(".")), what) for key, _, what in parted]
+        found = [*(Finding(tuple(key.split(".")), what) for key, _, what in parted), *settings.lost_routes()]
     complaints = [*_misspelt_variables(), *_complaints(found, document)]
     if settings is None or complaints:
         raise CannotStart("\n".join(complaints))

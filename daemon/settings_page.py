@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
+from typing import Final, get_args
 
 from pydantic.fields import FieldInfo
 
@@ -32,6 +32,9 @@ state: /var/lib/watchkeeper
 http: {host: 0.0.0.0}
 routes:
   pager: {kind: webhook, url: "https://pager.example/hook"}
+  desk: {kind: webhook, url: "https://chat.example/hook", at_most: 5 per 10m, fallback: pager}
+routing:
+  - {models: "fraud-*", hours: "mon-fri 08:00-18:00", zone: Europe/Berlin, to: [desk]}
 default_route: {page: [pager]}
 ```
 
@@ -55,6 +58,8 @@ def documentation() -> str:
     for name, field in Settings.model_fields.items():
         if (group := _group(field)) is not None:
             text += _section((name,), group)
+        elif (rule := _rule(field)) is not None:
+            text += _section((f"{name}[]",), rule)
     return text
 
 
@@ -72,20 +77,28 @@ def _group(field: FieldInfo) -> type[Section] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
+def _rule(field: FieldInfo) -> type[Section] | None:
+    """The kind of section that a list holds."""
+    kinds = get_args(field.annotation)
+    return kinds[0] if kinds and isinstance(kinds[0], type) and issubclass(kinds[0], Section) else None
+
+
 def _table(location: Location, fields: list[tuple[str, FieldInfo]]) -> str:
     rows = ["| key | default | meaning |", "|---|---|---|"]
     for name, field in fields:
-        rows.append(f"| `{dotted((*location, name))}` | {_default(field)} | {field.description} |")
+        rows.append(f"| `{dotted((*location, field.alias or name))}` | {_default(field)} | {field.description} |")
     return "\n".join(rows) + "\n"
 
 
 def _default(field: FieldInfo) -> str:
     value = field.default
+    if field.is_required():
+        return "required"
     if value is None:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f"`[{', '.join(value)}]`" if isinstance(value, list) else f"`{value}`"
+    return f"`[{', '.join(value)}]`" if isinstance(value, list | tuple) else f"`{value}`"
 
 
 if __name__ == "__main__":

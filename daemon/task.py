@@ -27,6 +27,7 @@ from daemon.events import Event, Label, Prediction
 from daemon.join import Join
 from daemon.monitor import Monitor
 from daemon.response import Response
+from daemon.trail import Trail
 
 if TYPE_CHECKING:
     from alerting.acts import Act, Answer
@@ -60,6 +61,7 @@ class Watched:
         self.join = Join(store, guardrail.model, limit)
         self.monitor = Monitor(guardrail, self.join)
         self.response = Response(guardrail, self.monitor, routes, recorded)
+        self.trail = Trail()
         self.outcomes = 0
         self.changed = False  # an outcome may have changed a verdict
         self.active = True  # something happened since the last tick
@@ -78,6 +80,7 @@ class Watched:
         else:
             self.outcomes += 1
             self.changed = self.monitor.outcome(event) or self.changed
+        self.trail.passed(event.at, self.monitor.versions)
 
     def release(self, clock: float) -> bool:
         """Test what reached its age; True when a verdict may have changed since the last time."""
@@ -102,6 +105,7 @@ class Watched:
         if not busy and number % IDLE_TICKS:
             return []
         self.active = False
+        self.trail.sample(context.now, self.monitor.versions)
         return [*self.response.remind(context), *self.step(context)]
 
     def _spend(self, now: float) -> None:
@@ -120,6 +124,7 @@ class Watched:
             "guardrail": [self.guardrail.version, self.guardrail.digest],
             "monitor": self.monitor.to_state(),
             "response": self.response.to_state(),
+            "trail": self.trail.to_state(),
             "outcomes": self.outcomes,
         }
 
@@ -127,6 +132,7 @@ class Watched:
         """Take up what `to_state` gave."""
         self.monitor.restore(state["monitor"])
         self.response.restore(state["response"])
+        self.trail = Trail.from_state(state["trail"])
         self.outcomes = state["outcomes"]
         if list(state["guardrail"]) != [self.guardrail.version, self.guardrail.digest]:
             self.monitor.follow_guardrail()

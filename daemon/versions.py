@@ -76,6 +76,7 @@ class Version:
         self.coverage = self.sudden_coverage = 1.0
         self.matured: dict[str, tuple[int, int]] = {}  # stage -> predictions that reached age h with and without a label
         self.scored = 0
+        self.scorable = 1.0  # share of the last 50 labels or so whose loss could be told
         self.unscored = 0
         self.good = False
         self.blamed = False
@@ -93,6 +94,11 @@ class Version:
         self.matured[stage] = (with_label + labelled, without + (not labelled))
         self.coverage += (labelled - self.coverage) / COVERAGE_SPAN
         self.sudden_coverage += (labelled - self.sudden_coverage) / SUDDEN_SPAN
+
+    def labelled(self, scored: bool) -> None:
+        """Note whether the loss of a label could be told."""
+        self.unscored += not scored
+        self.scorable += (scored - self.scorable) / SUDDEN_SPAN
 
     def well_covered(self, minimum: float) -> bool:
         """Whether the labels that come are a fair sample of those that should; else nothing is bet on them."""
@@ -231,6 +237,7 @@ class Version:
             "matured": self.matured,
             "scored": self.scored,
             "unscored": self.unscored,
+            "scorable": self.scorable,
             "good": self.good,
             "blamed": self.blamed,
             "errors": list(self.errors),
@@ -256,7 +263,7 @@ class Version:
         version.calm, version.refits = (state["calm"][0], state["calm"][1]), state["refits"]
         version.last.extend(state["last"])
         version.coverage, version.sudden_coverage = state["coverage"]
-        version.scored, version.unscored = state["scored"], state["unscored"]
+        version.scored, version.unscored, version.scorable = state["scored"], state["unscored"], state["scorable"]
         version.matured = {stage: (labelled, unlabelled) for stage, (labelled, unlabelled) in state["matured"].items()}
         version.good, version.blamed = state["good"], state["blamed"]
         version.errors.extend((mark, identity) for mark, identity in state["errors"])

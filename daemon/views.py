@@ -68,6 +68,10 @@ class LiveViews:
         """Give the guardrail files in force."""
         return self._reporter.guardrails
 
+    def models(self) -> list[dict[str, Any]]:
+        """Give the models as the page shows them."""
+        return self._reporter.models
+
     def alive(self) -> Health:
         """Tell whether the loop turned lately, on a clock that nobody sets."""
         ago = time.monotonic() - self._progress()

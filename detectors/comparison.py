@@ -45,6 +45,8 @@ class Comparison:
         self._output = DriftWatch({} if output is None else {OUTPUT: output}, window)
         self._swaps = SwapWatch()
         self._began: float | None = None
+        self._looks = 0  # times that the last rows changed
+        self._farthest: tuple[Comparison, int, int, tuple[str, float] | None] | None = None  # asked for more often than that
 
     def take(self, block: Block, outputs: Sequence[int], began: float, at: float) -> None:
         """Take a block.
@@ -62,6 +64,7 @@ class Comparison:
         joined = self._recent.add(block)
         if joined is None:
             return
+        self._looks += 1
         began, self._began = self._began, None
         if self._histograms.names:
             counts = self._histograms.count(joined)
@@ -102,6 +105,12 @@ class Comparison:
         Returns:
             Its name, and how far they are apart (corrected PSI).
         """
+        known = self._farthest
+        if known is None or known[0] is not other or known[1:3] != (self._looks, other._looks):
+            known = self._farthest = (other, self._looks, other._looks, self._find_farthest(other, columns))
+        return known[3]
+
+    def _find_farthest(self, other: Comparison, columns: Mapping[str, Column]) -> tuple[str, float] | None:
         ours, theirs = self._recent.all(), other._recent.all()
         if ours is None or theirs is None or not _of_like_spans(ours, theirs):
             return None

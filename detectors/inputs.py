@@ -74,6 +74,7 @@ class InputWatch:
         self._errors: Counter[str] = Counter()
         self._appeared: list[str] = []
         self._found: Found = frozenset()
+        self._report: InputReport | None = None  # of the last row; it is asked for more often than rows come
         self._arrange()
 
     def _new_builder(self) -> ProfileBuilder:
@@ -97,6 +98,7 @@ class InputWatch:
     def _adopt(self, profile: Profile, *, inherited: bool) -> None:
         self.profile, self.inherited = profile, inherited
         self._appeared = []
+        self._report = None
         self._arrange()
         self._faults.hold_to(limits_of(self._declared, profile.columns), rebinned=True)
         self._found = self._findings()
@@ -117,6 +119,7 @@ class InputWatch:
         if not (math.isfinite(mark) and math.isfinite(at)):
             return False
         changed = self._close() if self._pending.due(at) else False
+        self._report = None
         self._rows += 1
         self._last = max(self._last, at)
         self._learn = learn
@@ -175,6 +178,11 @@ class InputWatch:
 
     def report(self) -> InputReport:
         """Everything that is found now."""
+        if self._report is None:
+            self._report = self._new_report()
+        return self._report
+
+    def _new_report(self) -> InputReport:
         return InputReport(
             rows=self._rows,
             learned=self._events if self._builder is None else self._builder.n,

@@ -44,6 +44,11 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
 class AlertmanagerConfig(RouteConfig):
     """`{kind: alertmanager, peers: [http://alertmanager-0:9093, http://alertmanager-1:9093]}`."""
 
+    GROUPS_ITSELF: ClassVar[str] = (
+        "Alertmanager groups and repeats itself, and an alert that it is not told of cannot be silenced there; "
+        "set group_by, group_interval and repeat_interval in its routes"
+    )
+
     kind: Literal["alertmanager"] = "alertmanager"
     peers: Annotated[tuple[Address, ...], Field(min_length=1)] = Field(
         description="Every Alertmanager of the cluster, with the path prefix if it has one; no load balancer."

@@ -24,7 +24,7 @@ from alerting.errors import DeliveryError
 from alerting.fields import Timeout
 from alerting.incidents import Severity
 from alerting.limits import clip, encoded
-from alerting.notice import Notice, describe
+from alerting.notice import Event, Notice, describe
 from alerting.notifiers.base import RouteConfig
 from alerting.post import Answer, refusal
 
@@ -34,6 +34,9 @@ TITLE_LIMIT: Final = 200
 
 #: What Apprise calls it: a colour and a sign in most chats.
 KINDS: Final[dict[Severity, str]] = {"page": "failure", "ticket": "warning", "log": "info"}
+
+#: How the title of a message begins; the first of a problem begins with how urgent it is.
+WORDS: Final[dict[Event, str]] = {"update": "news", "acknowledge": "acknowledged", "resolve": "resolved", "digest": "digest"}
 
 
 def _address(url: SecretStr) -> SecretStr:
@@ -108,8 +111,10 @@ class AppriseNotifier:
 
 def title_of(notice: Notice) -> str:
     """One short line: how urgent it is, and what it is about."""
-    about = " ".join(part for part in (notice.model or "watchkeeper", notice.version) if part)
-    event = {"trigger": notice.severity, "update": "news", "acknowledge": "acknowledged", "resolve": "resolved"}[notice.event]
+    about = " ".join(filter(None, (notice.model or "watchkeeper", notice.version)))
+    if notice.event == "digest":
+        about = f"{len(notice.notices)} at once"
+    event = notice.severity if notice.event == "trigger" else WORDS[notice.event]
     line = "".join(char if char.isprintable() else " " for char in f"{event}: {about}")
     return clip(line, TITLE_LIMIT)
 

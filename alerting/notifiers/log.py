@@ -20,17 +20,20 @@ EVENTS: Final[Mapping[Event, str]] = {
     "update": "notice_updated",
     "acknowledge": "notice_acknowledged",
     "resolve": "notice_resolved",
+    "digest": "notices_digested",
 }
 
 
 class LogConfig(RouteConfig):
     """`{kind: log}`: there is nothing to set."""
 
+    GROUPS_ITSELF: ClassVar[str] = "the log takes every notice as it comes, since what others refused ends there"
+
     kind: Literal["log"] = "log"
 
 
 class LogNotifier:
-    """Writes `notice_triggered`, `_updated`, `_acknowledged` or `_resolved`: a page that waits for somebody as an error."""
+    """Writes `notice_triggered`, `_updated`, `_acknowledged` or `_resolved`, or `notices_digested`: a page as an error."""
 
     Config: ClassVar = LogConfig
 
@@ -39,7 +42,7 @@ class LogNotifier:
 
     def notify(self, notice: Notice) -> None:
         """Write it down."""
-        urgent = notice.severity == "page" and notice.event in {"trigger", "update"}
+        urgent = notice.severity == "page" and notice.event in {"trigger", "update", "digest"}
         write = log.error if urgent else log.warning
         write(
             EVENTS[notice.event],

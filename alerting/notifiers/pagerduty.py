@@ -42,6 +42,7 @@ ACTIONS: Final[Mapping[Event, str]] = {
     "update": "trigger",
     "acknowledge": "acknowledge",
     "resolve": "resolve",
+    "digest": "trigger",
 }
 
 SEVERITIES: Final[Mapping[Severity, str]] = {"page": "critical", "ticket": "warning", "log": "info"}
@@ -59,6 +60,11 @@ def _routing_key(key: SecretStr) -> SecretStr:
 
 class PagerDutyConfig(RouteConfig):
     """`{kind: pagerduty, routing_key: …}`."""
+
+    GROUPS_ITSELF: ClassVar[str] = (
+        "PagerDuty groups alerts and repeats pages itself, and a digest there would be one incident that hides many; "
+        "set grouping and escalation in the service"
+    )
 
     kind: Literal["pagerduty"] = "pagerduty"
     routing_key: Annotated[SecretStr, AfterValidator(_routing_key)] = Field(

@@ -63,6 +63,7 @@ class Stage:
         ending.callback(self.lookout.close)
         self.children = (broker.child, self.server, self.daemon)
         self.addresses = {
+            "page": f"{api}/",
             "incidents": f"{api}/api/v1/incidents",
             "verdicts": f"{api}/api/v1/verdicts",
             "metrics": f"{api}/metrics",

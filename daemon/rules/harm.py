@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Tested labels before a version may be called ok: of fewer nothing is known.
 LEAST_LABELS: Final = 50
+#: Share of the labels whose loss can be told, below which the rest is no fair sample.
+LEAST_SCORED: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,7 @@ class Harm(Rule):
             reference=None if reference is None else reference.mean,
             learned=version.builder.n if reference is None else reference.n,
             needed=guardrail.reference.events,
-            unscored=version.scored == 0 and version.unscored > 0,
+            unscored=version.scorable < LEAST_SCORED or (version.scored == 0 and version.unscored > 0),
             too_dependent=version.too_dependent,
             coverage=version.coverage,
             coverage_floor=version.coverage_floor(guardrail.labels.minimum_coverage),

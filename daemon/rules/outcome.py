@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from daemon.rules.base import Model, Rule
 from daemon.rules.verdict import Reason, Severity, State, Verdict
+from detectors.bounds import Blocks
 from detectors.budget import increment
 from detectors.reference import Reference, ReferenceBuilder, limit_of
 from detectors.sequential import EDetector, Recovery
@@ -42,6 +43,7 @@ class OutcomeReading:
     onset: float | None = None
     events: int = 0
     evidence: float = 0.0
+    too_dependent: bool = False  # of so few values, which hang together, nothing can be told
     too_wide: bool = False  # no value within the bounds could bring the mean over the limit
 
 
@@ -68,6 +70,9 @@ def _finding(r: OutcomeReading) -> tuple[State, Reason, str]:
     if r.limit is None:
         text = f"learning what is usual of {r.outcome}: {r.learned} of {r.needed} events"
         return "unknown", "learning_reference", text
+    if r.too_dependent:
+        text = f"the values of {r.outcome} hang together over so long that {r.needed} of them cannot tell a move from chance"
+        return "unknown", "too_dependent", f"{text}; a longer reference can (reference.events, reference.span)"
     bound = "at most" if r.direction == "down" else "at least"
     if r.too_wide:
         text = f"{r.outcome} should be {bound} {r.limit:.4g}: the bounds of the rule never let it miss that"
@@ -101,6 +106,8 @@ class OutcomeWatch(Rule):
         self._total = 0.0
         self._last: float | None = None
         self._spent = 0.0
+        self._blocks = Blocks(1)
+        self._held = 0.0  # seconds that the values of the open block took
 
     def outcome(self, event: Outcome) -> bool:
         """Take a value of the metric."""
@@ -110,22 +117,42 @@ class OutcomeWatch(Rule):
         if self._detector is None:
             self._learn(x, event)
             return False
+        if self._reference is not None and self._reference.too_dependent:
+            return False
         seconds = 0.0 if self._last is None else event.at - self._last
         self._last = event.at if self._last is None else max(event.at, self._last)
+        self._held += max(0.0, seconds)
+        block = self._blocks.add(x, event.ts)
+        if block is None:
+            return False
+        held, self._held = self._held, 0.0
+        return self._test(self._detector, *block, held)
+
+    def _test(self, detector: EDetector, mean: float, mark: float, seconds: float) -> bool:
+        """Take a block of values; True where it is the one that shows harm, or its end."""
         if self._recovery is not None:
-            return self._heal(self._recovery, x, seconds, event.ts)
-        rate = self.model.guardrail.false_pages.per_second
-        brought = increment(rate, 1.0, seconds)
-        self._spent += brought
-        self._detector.update(x, brought, event.ts)
-        if self._detector.since_onset <= 1:
+            self._count(mean)
+            self._recovery.update(mean, increment(1.0 / FALSE_RECOVERY_EVERY, 1.0, seconds), mark)
+            if not self._recovery.drift_detected:
+                return False
+            self._recovery, self._onset = None, None
             self._events, self._total = 0, 0.0
-        self._events += 1
-        self._total += x
-        if self._detector.drift_detected:
-            self._onset = self._detector.onset
-            self._recovery = Recovery(self._detector.limit)
-        return self._detector.drift_detected
+            detector.clear()
+            return True
+        brought = increment(self.model.guardrail.false_pages.per_second, 1.0, seconds)
+        self._spent += brought
+        detector.update(mean, brought, mark)
+        if detector.since_onset <= 1:
+            self._events, self._total = 0, 0.0
+        self._count(mean)
+        if detector.drift_detected:
+            self._onset = detector.onset
+            self._recovery = Recovery(detector.limit)
+        return detector.drift_detected
+
+    def _count(self, mean: float) -> None:
+        self._events += self._blocks.length
+        self._total += mean * self._blocks.length
 
     def _learn(self, x: float, event: Outcome) -> None:
         self._builder.add(x, 0.0, event.ts)
@@ -133,22 +160,12 @@ class OutcomeWatch(Rule):
             return
         self._reference = self._builder.build()
         self._detector = EDetector(self._limit_over(self._reference))
+        self._blocks = Blocks(self._reference.block)  # values that hang together are tested in blocks, as losses are
         self._builder = ReferenceBuilder()
 
     def _limit_over(self, reference: Reference) -> float:
         low, high = self.setting.bounds
         return limit_of(reference, self.setting.tolerance / (high - low))
-
-    def _heal(self, recovery: Recovery, x: float, seconds: float, mark: float) -> bool:
-        self._events += 1
-        self._total += x
-        recovery.update(x, increment(1.0 / FALSE_RECOVERY_EVERY, 1.0, seconds), mark)
-        if recovery.drift_detected and self._detector is not None:
-            self._recovery, self._onset = None, None
-            self._events, self._total = 0, 0.0
-            self._detector.clear()
-            return True
-        return False
 
     def _unit(self, value: float) -> float:
         """Bring a value to 0..1, more being worse."""
@@ -181,6 +198,7 @@ class OutcomeWatch(Rule):
                 onset=self._onset,
                 events=self._events,
                 evidence=ratio,
+                too_dependent=reference is not None and reference.too_dependent,
                 too_wide=detector is not None and detector.limit >= 1.0,
             )
         )
@@ -197,6 +215,8 @@ class OutcomeWatch(Rule):
             "sums": [self._events, self._total],
             "last": self._last,
             "spent": self._spent,
+            "blocks": self._blocks.to_state(),
+            "held": self._held,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -209,6 +229,7 @@ class OutcomeWatch(Rule):
         self._recovery = None if state["recovery"] is None else Recovery.from_state(state["recovery"])
         self._onset, self._last, self._spent = state["onset"], state["last"], state["spent"]
         self._events, self._total = state["sums"]
+        self._blocks, self._held = Blocks.from_state(state["blocks"]), state["held"]
         self._follow_tolerance()
 
     def _asked(self) -> list[Any]:

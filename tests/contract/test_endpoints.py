@@ -51,6 +51,9 @@ class FixedViews:
     def guardrails(self) -> list[dict[str, Any]]:
         return [{"model": "loan", "version": 3, "digest": "aaaaaaaaaaaa"}]
 
+    def models(self) -> list[dict[str, Any]]:
+        return []
+
     def alive(self) -> Health:
         return self.life
 

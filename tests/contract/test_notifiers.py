@@ -65,18 +65,18 @@ SUBJECTS: Mapping[str, Subject] = {
     "alertmanager": Subject(
         lambda peer: {
             "kind": "alertmanager",
-            "peers": [peer.address],
-            "headers": {"Authorization": "Bearer canary-header"},
+            "peers": [peer.address.replace("//", "//canary-user:canary-word@")],
+            "headers": {"X-Key": "canary-header"},
             "timeout": 0.5,
         },
         Alertmanager,
-        {"trigger": "firing", "update": "firing", "acknowledge": "firing", "resolve": "resolved"},
+        {"trigger": "firing", "update": "firing", "acknowledge": "firing", "resolve": "resolved", "digest": "firing"},
         "canary-header",
     ),
     "apprise": Subject(
         lambda chat: {"kind": "apprise", "url": chat.url, "timeout": 3.0},
         lambda: Chat("canary-token"),
-        {"trigger": "page", "update": "news", "acknowledge": "acknowledged", "resolve": "resolved"},
+        {"trigger": "page", "update": "news", "acknowledge": "acknowledged", "resolve": "resolved", "digest": "digest"},
         "canary-token",
         speaks_http=False,
     ),
@@ -84,11 +84,11 @@ SUBJECTS: Mapping[str, Subject] = {
         lambda account: {
             "kind": "pagerduty",
             "routing_key": account.routing_key,
-            "url": account.address,
+            "url": account.address.replace("//", "//canary-user:canary-word@"),
             "timeout": 0.5,
         },
         lambda: PagerDuty("canary0routing0key00000000000000"),
-        {"update": "trigger"},
+        {"update": "trigger", "digest": "trigger"},
         "canary0routing0key00000000000000",
     ),
 }

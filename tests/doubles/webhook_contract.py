@@ -38,6 +38,11 @@ def _features(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) and _filled(item.get("name")) for item in value)
 
 
+def _notices(value: object) -> bool:
+    fields = {"event", "key", "dedup_key", "incident", "severity", "model", "summary"}
+    return isinstance(value, list) and all(isinstance(item, dict) and set(item) == fields for item in value)
+
+
 def _guardrails(value: object) -> bool:
     return isinstance(value, dict) and set(value) == {"version", "digest"} and isinstance(value["version"], int)
 
@@ -52,7 +57,7 @@ def _or_null(check: Callable[[object], bool]) -> Callable[[object], bool]:
 
 FIELDS: Mapping[str, Callable[[object], bool]] = {
     "v": lambda value: value == 1,
-    "event": _one_of("trigger", "update", "acknowledge", "resolve"),
+    "event": _one_of("trigger", "update", "acknowledge", "resolve", "digest"),
     "key": _filled,
     "dedup_key": _filled,
     "incident": _or_null(_filled),
@@ -77,6 +82,7 @@ FIELDS: Mapping[str, Callable[[object], bool]] = {
     "runbook": _text,
     "why": _text,
     "done": _texts,
+    "notices": _notices,
 }
 
 

@@ -92,7 +92,7 @@ def webhook() -> Iterator[World]:
     with Deployer(CANARY, Time(), {"loan-approval": "8"}) as stand:
         settings = {
             "kind": "webhook",
-            "url": f"{stand.address}/deploy/rollback",
+            "url": f"{stand.address}/deploy/rollback?token={CANARY}",
             "status": f"{stand.address}/deploy/status?token={CANARY}",
             "secret": CANARY,
             "headers": {"Authorization": f"Bearer {CANARY}"},

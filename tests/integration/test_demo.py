@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from daemon.demo.traffic import MODEL
 from daemon.demo.world import STEPS
 from tests.servers import embedded
 
@@ -79,6 +81,12 @@ class Demo:
         """The ports that it said it listens on."""
         return [int(port) for line in self.output[:5] for port in re.findall(r"127\.0\.0\.1:(\d+)", line)]
 
+    def page(self, path: str) -> str:
+        """What the page says of something."""
+        address = next(line.removeprefix("page: ") for line in self.output if line.startswith("page: "))
+        with urllib.request.urlopen(address + path, timeout=PATIENCE) as answer:  # noqa: S310  # the loopback
+            return str(answer.read().decode())
+
     def end(self) -> None:
         """End it if it still runs, its children with it."""
         if self._process.poll() is None:
@@ -118,9 +126,12 @@ def answers(port: int) -> bool:
 
 
 def test_the_whole_story_happens(demo: Callable[[], Demo], tmp_path: Path) -> None:
-    """Every step is seen from the outside, the exit code is 0, and nothing is left behind."""
+    """Every step is seen from the outside, on the page too, the exit code is 0, and nothing is left behind."""
     telling = demo()
+    telling.wait_for("alarm: ")
+    page = telling.page(f"models/{MODEL}")
 
+    assert ("version 8 is worse than version 7" in page, "onset" in page) == (True, True)
     assert (telling.wait(), telling.output[-1].split(",")[0]) == (0, "All 11 steps happened"), telling.output
     assert telling.steps == [step.name for step in STEPS]
     assert [answers(port) for port in telling.ports] == [False] * len(telling.ports)

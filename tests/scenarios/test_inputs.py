@@ -39,7 +39,7 @@ def test_missing_values_that_move_the_scores_page(seed: int) -> None:
     incident = judged(lines)["incidents"][0]
 
     assert signature(incident) == ("input_fault", "7", "page")
-    assert (incident["rules"], columns(incident)) == (["completeness"], {"x1"})
+    assert (incident["rules"], columns(incident)) == (["completeness", "drift"], {"output", "x1"})
     assert "rollback" not in kinds(incident)
     assert incident["resolved"] is not None
 
@@ -75,7 +75,7 @@ def test_swapped_columns_page_with_both_names() -> None:
     incident = judged(changed(STREAM.lines(), swap, BEGINS, ENDS))["incidents"][0]
 
     assert signature(incident) == ("input_fault", "7", "page")
-    assert (incident["rules"], columns(incident)) == (["records"], {"x0", "x1"})
+    assert (incident["rules"], columns(incident)) == (["records", "drift"], {"x0", "x1"})
     assert {feature["what"] for feature in incident["features"]} == {"swapped with x0", "swapped with x1"}
     assert incident["resolved"] is not None
 

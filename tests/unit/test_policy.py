@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daemon.policy import CAUSES, Facts, Standing, cause_of, cleared, diagnose, supersedes
+from daemon.policy import CAUSES, Diagnosis, Facts, Standing, cause_of, cleared, diagnose, supersedes
 from daemon.rules.verdict import Effect, Verdict, worst
 from tests.doubles.model import T0
 
@@ -142,6 +142,7 @@ def test_only_a_bad_version_is_rolled_back_and_only_a_changed_world_retrained() 
 @pytest.mark.parametrize(
     ("cause", "known", "changes"),
     [
+        ("new_version", "input_fault", False),
         ("input_fault", "concept", True),
         ("label_fault", "new_version", True),
         ("concept", "new_version", True),
@@ -153,7 +154,24 @@ def test_only_a_bad_version_is_rolled_back_and_only_a_changed_world_retrained() 
 )
 def test_a_cause_changes_for_a_more_specific_one(cause: str, known: str, changes: bool) -> None:
     """Evidence that fades before the harm does takes nothing back; whether it is the version or the world may be judged anew."""
-    assert supersedes(cause, known) is changes
+    (found,) = [row for row in CAUSES if row.name == cause]
+
+    assert supersedes(Diagnosis(found, (WORSE,), "8"), known) is changes
+
+
+def test_a_version_that_alone_gets_broken_inputs_and_does_harm_is_blamed() -> None:
+    """While the inputs show it; when they do no more, the fault is remembered as theirs."""
+    (blamed,) = diagnose([WORSE, HARD], {"8": BESIDE})
+
+    assert supersedes(blamed, "input_fault")
+
+
+def test_drift_that_was_part_of_an_incident_is_not_told_by_itself() -> None:
+    """As long as it stays; what is broken is distributed otherwise for a while after it was mended."""
+    (with_it,) = diagnose([HARD, DRIFTED], {"8": ALONE})
+
+    assert with_it.found == (HARD, DRIFTED)
+    assert diagnose([DRIFTED], {"8": ALONE}, {DRIFTED.scope}) == []
 
 
 def ok(rule: str, version: str = "8") -> Verdict:

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerting.facts import Facts
+from alerting.routing import Rule
 from daemon.errors import CANNOT_START, CannotStart
 from daemon.schema import Section
+from daemon.setting_parts import RoutingRule
 from daemon.settings import Settings, load_settings
 from daemon.settings_page import documentation
 
@@ -174,6 +177,76 @@ def test_a_default_route_must_be_there(tmp_path: Path) -> None:
     assert complaints(path) == ["2:16: default_route: there is no route pagre in routes; did you mean pager?"]
 
 
+ROUTING: Final = """\
+routes: {pager: {kind: log}, desk: {kind: log}, queue: {kind: log}}
+routing:
+  - {models: "fraud-*", hours: "mon-fri 08:00-18:00", zone: Europe/Berlin, to: desk, continue: true}
+  - {severity: ticket, owners: [team-a, team-b], to: [queue]}
+default_route: {page: [pager]}
+"""
+
+
+def test_who_is_told_depends_on_the_rules_in_their_order(tmp_path: Path) -> None:
+    """What they leave open goes to the default routes; 2026-10-01 is a Thursday."""
+    routing = load_settings(written(tmp_path, ROUTING)).who_is_told()
+    noon, night = 1_790_856_000.0, 1_790_892_000.0
+    page = Facts(severity="page", model="fraud-eu", owner="team-a")
+    ticket = Facts(severity="ticket", model="fraud-eu", owner="team-a")
+
+    assert [routing.routes_for(page, at) for at in (noon, night)] == [("desk",), ("pager",)]
+    assert [routing.routes_for(ticket, at) for at in (noon, night)] == [("desk", "queue"), ("queue",)]
+    assert routing.routes_for(Facts(severity="ticket", model="loan", owner="team-c"), noon) == ("log",)
+
+
+def test_every_problem_of_a_rule_has_its_line(tmp_path: Path) -> None:
+    """As those of every other key."""
+    path = written(
+        tmp_path,
+        """\
+routing:
+  - {hours: mon-fri 8-18, zone: Europe/Berln, to: [log]}
+  - {owner: team-a}
+  - {severity: log, to: []}
+  - fraud
+""",
+    )
+
+    assert complaints(path) == [
+        "2:6: routing[0].hours[0]: must be days and times such as mon-fri 08:00-18:00, not 'mon-fri 8-18'",
+        "2:33: routing[0].zone: there is no time zone 'Europe/Berln' here; write one such as Europe/Berlin or UTC",
+        "3:5: routing[1].to: this key is required, but is not there",
+        "3:6: routing[1].owner: unknown key; did you mean owners?",
+        "4:16: routing[2].severity: must be one of page, ticket, not 'log'",
+        "4:25: routing[2].to: must not be empty",
+        "5:5: routing[3]: must be a mapping (`key: value`), not text",
+    ]
+
+
+def test_a_route_that_a_rule_or_a_fallback_names_must_be_there(tmp_path: Path) -> None:
+    """Else the first page at night would find out."""
+    path = written(
+        tmp_path,
+        """\
+routes:
+  pager: {kind: webhook, url: "https://pager.example", fallback: dekc}
+routing:
+  - {to: [log, pagre]}
+""",
+    )
+
+    assert complaints(path) == [
+        "2:66: routes.pager.fallback: there is no route dekc; known: log, pager",
+        "4:10: routing[0].to: there is no route pagre in routes; did you mean pager?",
+    ]
+
+
+def test_rules_may_be_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no file."""
+    monkeypatch.setenv("WATCHKEEPER_ROUTING", '[{"models": ["fraud"], "to": ["log"]}]')
+
+    assert load_settings().who_is_told().rules == (Rule(models=("fraud",), to=("log",)),)
+
+
 def test_files_that_cannot_be_read_get_one_sentence(tmp_path: Path) -> None:
     """With the exit code of a daemon that cannot start."""
     assert complaints(tmp_path / "nowhere.yaml") == ["1:1: there is no such file"]
@@ -241,4 +314,12 @@ def test_every_setting_is_described() -> None:
         below = [name for kind in inner if isinstance(kind, type) and issubclass(kind, Section) for name in undescribed(kind)]
         return below + [name for name, field in group.model_fields.items() if not field.description]
 
-    assert undescribed(Settings) == []
+    assert undescribed(Settings) + undescribed(RoutingRule) == []
+
+
+def test_the_example_of_the_reference_page_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who begins with it gets no errors."""
+    example = documentation().partition("```yaml\n")[2].partition("```")[0]
+    monkeypatch.setenv("WATCHKEEPER_KAFKA__SASL_PASSWORD", "from-the-environment")
+
+    assert load_settings(written(tmp_path, example)).who_is_told().page == ("pager",)

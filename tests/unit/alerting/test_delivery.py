@@ -20,10 +20,12 @@ from alerting.errors import DeliveryError
 from alerting.intents import Intent, Kind, restamped
 from alerting.lane import Lane, Pace
 from alerting.notice import Notice
+from alerting.periods import Rate
 from alerting.retry import NOTICES, RetryPolicy
 from alerting.rollbacks import Tools
 from alerting.rollbacks.kafka import KafkaRollback, KafkaRollbackConfig
 from alerting.rollbacks.memory import MemoryCommandLog
+from alerting.routes import RouteTerms
 from tests.doubles.alerting import NOON, Time, an_intent
 
 Fate = Literal["works", "busy", "refused", "busy_after", "crash_before", "crash_after", "lease_lost"]
@@ -38,6 +40,8 @@ PLANS = st.lists(
     max_size=8,
 )
 
+BUDGETS = st.sampled_from([None, Rate(1, 600.0), Rate(2, 3600.0)])
+
 
 class Crash(BaseException):
     """The process is gone. No handler in the code under test may see to it that it is not."""
@@ -48,6 +52,7 @@ class Surroundings:
     """All that survives a crash, and the fates that wait for the next calls to it."""
 
     fates: list[Fate]
+    at_most: Rate | None = None
     time: Time = field(default_factory=Time)
     generation: int = 1
     got: dict[str, list[str]] = field(default_factory=lambda: {"hook": [], "desk": [], "log": []})
@@ -88,7 +93,7 @@ class Receiver:
     def notify(self, notice: Notice) -> None:
         """Take it, as fate has it; the log always does."""
         fate: Fate = "works" if self.name == "log" else self.world.fate()
-        self.world.got[self.name].append(notice.key)
+        self.world.got[self.name] += [told["key"] for told in notice.notices] or [notice.key]
         self.world.end(fate)
 
 
@@ -131,15 +136,19 @@ class Process:
         self._world = world
         executor = KafkaRollback(KafkaRollbackConfig(), Tools(command_log=Commands(world)))
         routes = {name: Receiver(name, world) for name in world.got}
-        self._carrier = Carrier(routes, {"kafka": executor}, Journal(world), lambda generation: generation == world.generation)
+        terms = dict.fromkeys(("hook", "desk"), RouteTerms(at_most=world.at_most))
+        self._carrier = Carrier(
+            routes, {"kafka": executor}, Journal(world), lambda generation: generation == world.generation, terms
+        )
         self._pace = Pace(policy=RetryPolicy(), clock=world.time, random=lambda: 0.0)
         self._lanes: dict[str, Lane] = {}
 
     def turn(self, outbox: dict[str, Intent]) -> None:
         """One turn of the loop: submit the outbox, let the lanes work, take what ended out of the outbox."""
         for intent in list(outbox.values()):
-            lane = self._lanes.setdefault(self._carrier.lane_of(intent), Lane(self._carrier, self._pace, 100))
-            assert lane.offer(restamped(intent, self._world.generation))
+            name = self._carrier.lane_of(intent)
+            lane = Lane(self._carrier, self._pace, 100, self._carrier.budget_of(name))
+            assert self._lanes.setdefault(name, lane).offer(restamped(intent, self._world.generation))
         for lane in self._lanes.values():
             for outcome in lane.step():
                 if outcome.final:
@@ -172,10 +181,12 @@ def planned(plan: list[tuple[str, str]]) -> dict[str, Intent]:
 
 
 @settings(max_examples=400)
-@given(PLANS, SCRIPTS)
-def test_no_intent_is_lost_and_no_rollback_sent_twice(plan: list[tuple[str, str]], fates: list[Fate]) -> None:
-    """Whatever fails and whenever the process dies: every intent ends, every notice reaches someone, a rollback is sent once."""
-    world, outbox = Surroundings(fates), planned(plan)
+@given(PLANS, SCRIPTS, BUDGETS)
+def test_no_intent_is_lost_and_no_rollback_sent_twice(
+    plan: list[tuple[str, str]], fates: list[Fate], at_most: Rate | None
+) -> None:
+    """Whatever fails, is held, and whenever the process dies: every intent ends, notices reach someone, a rollback goes once."""
+    world, outbox = Surroundings(fates, at_most), planned(plan)
     intents = dict(outbox)
     live(world, outbox)
 
@@ -207,11 +218,13 @@ def test_each_receiver_sees_each_notice_first_in_the_order_of_decision(plan: lis
 
 
 @settings(max_examples=400)
-@given(PLANS, SCRIPTS)
-def test_without_crashes_and_lost_answers_nothing_comes_twice(plan: list[tuple[str, str]], fates: list[Fate]) -> None:
-    """Retries and lost leases alone repeat nothing."""
+@given(PLANS, SCRIPTS, BUDGETS)
+def test_without_crashes_and_lost_answers_nothing_comes_twice(
+    plan: list[tuple[str, str]], fates: list[Fate], at_most: Rate | None
+) -> None:
+    """Retries, lost leases and digests alone repeat nothing."""
     quiet: list[Fate] = [fate for fate in fates if fate in {"works", "busy", "refused", "lease_lost"}]
-    world, outbox = Surroundings(quiet), planned(plan)
+    world, outbox = Surroundings(quiet, at_most), planned(plan)
     live(world, outbox)
 
     received = Counter(key for keys in world.got.values() for key in keys)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +19,7 @@ from alerting.retry import RetryPolicy
 from alerting.rollbacks import Tools
 from alerting.rollbacks.kafka import KafkaRollback, KafkaRollbackConfig
 from alerting.rollbacks.memory import MemoryCommandLog
+from alerting.routes import RouteTerms
 from tests.doubles.alerting import NOON, Inbox, MemoryJournal, Time, a_command, an_intent
 
 BUSY = DeliveryError("503")
@@ -28,7 +30,7 @@ HOUR = 3600.0
 class Bench:
     """A lane with everything around it in reach."""
 
-    def __init__(self, limit: int = 100) -> None:
+    def __init__(self, limit: int = 100, terms: Mapping[str, RouteTerms] = MappingProxyType({})) -> None:
         self.time = Time()
         self.leases = {1}
         self.hook = Inbox()
@@ -38,7 +40,7 @@ class Bench:
         executor = KafkaRollback(KafkaRollbackConfig(), Tools(command_log=self.commands))
         self.routes: dict[str, Notifier] = {"hook": self.hook, "log": self.log}
         self.lease: Callable[[int], bool] = lambda generation: generation in self.leases
-        carrier = Carrier(self.routes, {"kafka": executor}, self.journal, self._ask_lease)
+        carrier = Carrier(self.routes, {"kafka": executor}, self.journal, self._ask_lease, terms)
         self.lane = Lane(carrier, Pace(policy=RetryPolicy(), clock=self.time, random=lambda: 0.0), limit)
 
     def _ask_lease(self, generation: int) -> bool:
@@ -139,6 +141,22 @@ def test_what_is_refused_for_good_goes_to_the_log() -> None:
     assert (second.key, second.status) == ("b", "done")
     assert (bench.hook.keys, bench.log.keys) == (["b"], ["a"])
     assert bench.journal.entries["action/a"]["fallback"] == "log"
+
+
+def test_who_stands_in_for_a_route_takes_what_it_refused() -> None:
+    """The first that takes it; the log only when nobody else does."""
+    for refusing, taken in ((0, "desk"), (1, "chat"), (2, "log")):
+        bench = Bench(terms={"hook": RouteTerms(fallbacks=("desk", "gone", "chat", "log"))})
+        desk, chat = Inbox(), Inbox()
+        bench.routes |= {"desk": desk, "chat": chat}
+        bench.hook.failures.append(REFUSED)
+        for inbox in (desk, chat)[:refusing]:
+            inbox.failures.append(BUSY)
+        bench.offer(an_intent(key="a"))
+        (outcome,) = bench.run()
+
+        assert (outcome.status, outcome.fallback) == ("failed", taken)
+        assert [len(inbox.keys) for inbox in (desk, chat, bench.log)] == [name == taken for name in ("desk", "chat", "log")]
 
 
 def test_a_page_that_nobody_takes_ends_in_the_log() -> None:

@@ -8,12 +8,15 @@ import pytest
 
 from alerting.errors import InvalidRoute
 from alerting.notifiers import NOTIFIERS
-from alerting.notifiers.log import LogNotifier
+from alerting.notifiers.alertmanager import AlertmanagerConfig
+from alerting.notifiers.log import LogConfig, LogNotifier
+from alerting.notifiers.pagerduty import PagerDutyConfig
 from alerting.notifiers.webhook import WebhookNotifier
+from alerting.periods import Rate
 from alerting.rollbacks import EXECUTORS, Tools
 from alerting.rollbacks.kafka import KafkaRollback
 from alerting.rollbacks.memory import MemoryCommandLog
-from alerting.routes import build_executors, build_routes, check_executors, check_routes
+from alerting.routes import RouteTerms, build_executors, build_routes, check_executors, check_routes, terms_of
 
 TOOLS = Tools(command_log=MemoryCommandLog())
 HOOK = {"kind": "webhook", "url": "https://hooks.example/x"}
@@ -73,6 +76,66 @@ def test_every_mistake_is_told_at_once() -> None:
     problems = check_routes({"a": {"kind": "fax"}, "b": {"kind": "webhook", "colour": 1}, "c": HOOK})
 
     assert [problem.partition(":")[0] for problem in problems] == ["routes.a.kind", "routes.b.url", "routes.b.colour"]
+
+
+def test_a_route_names_who_stands_in_for_it() -> None:
+    """And that one its own, up to the log."""
+    routes = {"pager": {**HOOK, "fallback": "desk"}, "desk": {**HOOK, "fallback": "chat"}, "chat": HOOK}
+    terms = terms_of(routes)
+
+    assert {name: each.fallbacks for name, each in terms.items()} == {
+        "pager": ("desk", "chat", "log"),
+        "desk": ("chat", "log"),
+        "chat": ("log",),
+        "log": ("log",),
+    }
+
+
+def test_a_route_has_a_budget_and_repeats_where_it_says_so() -> None:
+    """Durations and rates are written as everywhere."""
+    terms = terms_of({"chat": {**HOOK, "at_most": "5 per 10m", "repeat_interval": "4h"}, "desk": HOOK})
+
+    assert (terms["chat"].at_most, terms["chat"].repeat_interval) == (Rate(5, 600.0), 14_400.0)
+    assert terms["desk"] == terms["log"] == RouteTerms()
+
+
+KEY = "r" * 32
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({**HOOK, "fallback": "dekc"}, "routes.night.fallback: there is no route dekc; known: desk, log, night"),
+        ({**HOOK, "fallback": "night"}, "routes.night.fallback: leads in a circle and never to the log"),
+        ({**HOOK, "fallback": ""}, "routes.night.fallback: String should have at least 1 character"),
+        ({**HOOK, "at_most": "often"}, "routes.night.at_most: must be a rate such as 1 per 90d"),
+        ({**HOOK, "at_most": "0 per 1m"}, "routes.night.at_most: must be at least 1 per some time"),
+        ({**HOOK, "repeat_interval": 4}, "routes.night.repeat_interval: must be a duration such as 30s, 5m, 1h or 7d"),
+        ({**HOOK, "repeat_interval": "5s"}, "routes.night.repeat_interval: must be at least 1m"),
+        (
+            {"kind": "pagerduty", "routing_key": KEY, "at_most": "5 per 10m"},
+            f"routes.night.at_most: {PagerDutyConfig.GROUPS_ITSELF}",
+        ),
+        (
+            {"kind": "alertmanager", "peers": ["http://a:9093"], "repeat_interval": "1h"},
+            f"routes.night.repeat_interval: {AlertmanagerConfig.GROUPS_ITSELF}",
+        ),
+        (
+            {"kind": "log", "at_most": "5 per 10m"},
+            f"routes.night.at_most: {LogConfig.GROUPS_ITSELF}",
+        ),
+    ],
+)
+def test_what_a_route_cannot_be_is_told(settings: dict[str, Any], problem: str) -> None:
+    """One sentence for each, with the reason."""
+    assert check_routes({"night": settings, "desk": HOOK}) == [problem]
+
+
+def test_a_circle_of_fallbacks_is_told_of_each_in_it() -> None:
+    """A page would go round in it for ever."""
+    circle = {"a": {**HOOK, "fallback": "b"}, "b": {**HOOK, "fallback": "a"}, "c": {**HOOK, "fallback": "log"}}
+
+    assert check_routes(circle) == [f"routes.{name}.fallback: leads in a circle and never to the log" for name in "ab"]
 
 
 def test_the_reserved_names_keep_their_meaning() -> None:

@@ -1,27 +1,38 @@
-"""No secret of a route or an executor is in an outcome, the journal, the ledger, a log, an error or a text of an object.
+"""No secret of a route or an executor is in an outcome, the journal, the ledger, the API, a metric, a log, an error or a text.
 
 Each kind is carried out by the real carrier and lane against a stand-in that takes it, that refuses it and echoes all that it was
-sent, and that breaks off. What is left behind is then searched for the canaries that stand in every secret of the settings.
+sent, and that breaks off. What is left behind is then searched for the canaries that stand in every secret of the settings; that
+they do stand in every one is a test too.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import BaseModel, SecretStr
 from structlog.testing import capture_logs
 
 from alerting.carrier import Carrier
 from alerting.intents import Intent, Outcome
 from alerting.lane import Lane, Pace
 from alerting.ledger import Ledger
+from alerting.notifiers import NOTIFIERS
+from alerting.periods import Rate
 from alerting.retry import RetryPolicy
+from alerting.rollbacks import EXECUTORS
 from alerting.rollbacks.command import to_record
+from alerting.routes import RouteTerms
+from daemon.loop import Turn
+from daemon.reporting import Reporter
 from daemon.settings import Settings
+from daemon.telemetry import Telemetry
 from tests.contract.test_notifiers import SUBJECTS
 from tests.contract.test_notifiers import built as notifier_of
 from tests.doubles.alerting import MemoryJournal, Time, a_command, an_intent
@@ -45,11 +56,13 @@ def misbehave(stand: Stand | None, behaviour: str) -> None:
     stand.serve = echo  # type: ignore[method-assign]  # a receiver that says back all that it was told
 
 
-def left_behind(carrier: Carrier, journal: MemoryJournal, intent: Intent, tmp_path: Path) -> tuple[list[Outcome], str]:
-    """Carry it out until it ends; what became of it, and every text that is left of it."""
-    clock = Time()
-    lane = Lane(carrier, Pace(policy=RetryPolicy(patience=dict.fromkeys(RetryPolicy().patience, 2.0)), clock=clock), 10)
-    lane.offer(intent)
+def left_behind(carrier: Carrier, journal: MemoryJournal, tmp_path: Path, *intents: Intent) -> tuple[list[Outcome], str]:
+    """Carry them out until they end; what became of them, and every text that is left of it."""
+    clock, registry = Time(), CollectorRegistry()
+    pace = Pace(policy=RetryPolicy(patience=dict.fromkeys(RetryPolicy().patience, 2.0)), clock=clock)
+    lane = Lane(carrier, pace, 10, carrier.budget_of(carrier.lane_of(intents[0])))
+    for intent in intents:
+        lane.offer(intent)
     outcomes: list[Outcome] = []
     with capture_logs() as logs:
         while len(lane):
@@ -57,9 +70,12 @@ def left_behind(carrier: Carrier, journal: MemoryJournal, intent: Intent, tmp_pa
             outcomes += lane.step()
         ledger = Ledger(tmp_path / "ledger.sqlite")
         ledger.apply_all(journal.entries.values())
+        shown = [ledger.actions(intent.incident or "") for intent in intents]  # as the API shows them with their incident
         ledger.close()
+        Reporter(Telemetry(registry)).turn(Turn(outcomes=outcomes))
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir()).decode("latin-1")
-    return outcomes, json.dumps(journal.entries) + repr(outcomes) + repr(logs) + files
+    metrics = generate_latest(registry).decode()
+    return outcomes, json.dumps([journal.entries, shown]) + repr(outcomes) + repr(logs) + files + metrics
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
@@ -71,10 +87,26 @@ def test_a_route_gives_nothing_away(kind: str, behaviour: str, tmp_path: Path, c
         misbehave(stand, behaviour)
         journal, notifier = MemoryJournal(), notifier_of(kind, stand)
         carrier = Carrier({"hook": notifier, "log": notifier_of("log", stand)}, {}, journal, lambda _: True)
-        outcomes, texts = left_behind(carrier, journal, an_intent(), tmp_path)
+        outcomes, texts = left_behind(carrier, journal, tmp_path, an_intent())
 
     assert outcomes[-1].status == ("done" if behaviour == "takes" or kind == "log" else "failed")
     assert "canary" not in texts + caplog.text + repr(notifier) + repr(vars(notifier))
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize("kind", sorted(kind for kind, known in NOTIFIERS.items() if not known.Config.GROUPS_ITSELF))
+def test_a_digest_gives_nothing_away(kind: str, behaviour: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor do the notices of it that somebody else took, one by one."""
+    caplog.set_level(logging.DEBUG)
+    with SUBJECTS[kind].counterpart() as stand:
+        misbehave(stand, behaviour)
+        journal, notifier = MemoryJournal(), notifier_of(kind, stand)
+        terms = {"hook": RouteTerms(at_most=Rate(1, 60.0))}
+        carrier = Carrier({"hook": notifier, "log": notifier_of("log", stand)}, {}, journal, lambda _: True, terms)
+        outcomes, texts = left_behind(carrier, journal, tmp_path, an_intent(key="a"), an_intent(key="b"))
+
+    assert [outcome.status for outcome in outcomes if outcome.final] == ["done" if behaviour == "takes" else "failed"] * 2
+    assert "canary" not in texts + caplog.text
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
@@ -87,10 +119,44 @@ def test_an_executor_gives_nothing_away(kind: str, behaviour: str, tmp_path: Pat
         journal = MemoryJournal()
         carrier = Carrier({}, {"kafka": world.executor}, journal, lambda _: True)
         intent = replace(an_intent("rollback"), body=to_record(a_command("i:rollback:kafka:0", args=world.args)))
-        outcomes, texts = left_behind(carrier, journal, intent, tmp_path)
+        outcomes, texts = left_behind(carrier, journal, tmp_path, intent)
 
     assert outcomes[-1].status == ("done" if behaviour == "takes" or kind == "kafka" else "failed")
     assert "canary-" not in texts + caplog.text + repr(world.executor) + repr(vars(world.executor))
+
+
+#: What is kept like a secret and stands for the address of a stand-in here, which takes no canary; the secret is beside it.
+ADDRESSES = {"mlflow.url", "argo_rollouts.server", "kserve.server"}
+
+
+def unplanted(name: str, config: BaseModel) -> list[str]:
+    """The fields that are kept as secrets and hold no canary."""
+    secret = [key for key, field in type(config).model_fields.items() if "SecretStr" in repr(field.annotation)]
+    return [f"{name}.{key}" for key in secret if "canary" not in str(_revealed(getattr(config, key)))]
+
+
+def _revealed(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return [_revealed(item) for item in value.values()]
+    return [_revealed(item) for item in value] if isinstance(value, tuple) else value
+
+
+def test_every_secret_of_every_kind_holds_a_canary() -> None:
+    """Else the tests above would look for what was never there; whoever adds a secret field plants one."""
+    found: list[str] = []
+    for kind in sorted(NOTIFIERS):
+        with SUBJECTS[kind].counterpart() as stand:
+            notifier: Any = notifier_of(kind, stand)
+            found += unplanted(kind, notifier.config)
+    for name, world_of in WORLDS.items():
+        with world_of() as world:
+            executor: Any = world.executor
+            found += unplanted(name.partition(":")[0], executor.config)
+
+    assert {name.partition(":")[0] for name in WORLDS} == set(EXECUTORS)
+    assert set(found) == ADDRESSES
 
 
 def test_the_settings_show_kinds_only() -> None:

@@ -1,0 +1,83 @@
+"""Parts of the settings: what all groups of keys are, and who is told of what.
+
+The environment holds nothing but text, so a group reads more generously than a guardrail file does: one name stands for a list
+of one, and `a,b` for a list of two.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from alerting.hours import Hours, read_hours, read_zone
+from alerting.routing import Rule
+from daemon.schema import Name, Section, default, tuple_of_list, wrong
+
+
+class Group(Section, strict=False):
+    """Settings that belong together. Not strict: the environment holds nothing but text."""
+
+
+def split(value: object) -> object:
+    """The environment has no lists: `a:9092,b:9092` stands for one."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    """One of something stands for a list of it."""
+    return (value,) if isinstance(value, str) else tuple_of_list(value)
+
+
+def _span(value: object) -> object:
+    if isinstance(value, Hours):
+        return value
+    try:
+        return read_hours(str(value))
+    except ValueError as error:
+        wrong(str(error))
+
+
+def _zone(name: str) -> str:
+    try:
+        read_zone(name)
+    except ValueError as error:
+        wrong(str(error))
+    return name
+
+
+RouteNames = Annotated[tuple[Name, ...], BeforeValidator(split), Field(min_length=1)]
+Patterns = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
+Spans = Annotated[tuple[Annotated[Hours, BeforeValidator(_span)], ...], BeforeValidator(_listed)]
+
+
+class DefaultRoute(Group):
+    """Where incidents go that no guardrail file and no rule names a route for."""
+
+    page: RouteNames = default(["log"], "Routes of pages; the daemon's own pages too.")
+    ticket: RouteNames = default(["log"], "Routes of tickets.")
+
+
+class RoutingRule(Group):
+    """Whom to tell of what, when its guardrail file names no route: the first rule that fits all that it says decides."""
+
+    severity: Literal["page", "ticket"] | None = Field(None, description="Only pages, or only tickets.")
+    models: Patterns = Field((), description="Only these models; globs such as `fraud-*`.")
+    owners: Patterns = Field((), description="Only what these own; globs.")
+    hours: Spans = Field((), description="Only then: `mon-fri 08:00-18:00`, `sat,sun`, `22:00-06:00`, or a list of these.")
+    zone: Annotated[Name, AfterValidator(_zone)] = Field("UTC", description="The time zone of `hours`, such as `Europe/Berlin`.")
+    to: RouteNames = Field(description="The routes that are told.")
+    continue_: bool = Field(False, alias="continue", description="Let the rules after it add theirs.")
+
+    def rule(self) -> Rule:
+        """The same as `alerting` wants it."""
+        return Rule(
+            to=self.to,
+            severity=self.severity,
+            models=self.models,
+            owners=self.owners,
+            hours=self.hours,
+            zone=read_zone(self.zone) if self.hours else UTC,
+            further=self.continue_,
+        )
