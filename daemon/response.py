@@ -8,20 +8,22 @@ calls nothing and nobody: what it decides is carried out elsewhere, after it was
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
 from alerting.incidents import Action, Incident, Judgement, Terms
 from alerting.intents import Intent, Outcome
+from alerting.routing import FALLBACK
 from daemon.aftermath import Aftermath
 from daemon.cases import Case, Context
 from daemon.dossier import features_of, finding_of, healing_of, segment_of, why_over
 from daemon.letters import Letters
 from daemon.policy import LOSSES, RECOVERING, Diagnosis, cleared, diagnose, supersedes
+from daemon.review import Review
 from daemon.rollbacks import RollbackWatch
 
 if TYPE_CHECKING:
+    from alerting.routing import Routing
     from daemon.guardrails import Guardrail
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
@@ -39,11 +41,11 @@ class Response:
     Args:
         guardrail: what to do, and whom to tell.
         monitor: what is measured.
-        routes: severity -> names of the default routes.
+        routing: whom to tell, where the guardrail file does not say.
         recorded: the traffic was recorded and cannot obey, so nothing is judged unconfirmed.
     """
 
-    def __init__(self, guardrail: Guardrail, monitor: Monitor, routes: Mapping[str, Sequence[str]], recorded: bool) -> None:
+    def __init__(self, guardrail: Guardrail, monitor: Monitor, routing: Routing, recorded: bool) -> None:
         self.guardrail = guardrail
         self.monitor = monitor
         self.cases: dict[str, Case] = {}
@@ -51,10 +53,10 @@ class Response:
         self.aftermath = Aftermath()
         self.judged: dict[str, dict[Judgement, int]] = {}  # rule -> what persons said of its incidents
         self.last_page: float | None = None
-        self.letters = Letters(guardrail, routes)
+        self.letters = Letters(guardrail, routing)
         self.rollbacks = RollbackWatch(guardrail, monitor, self.letters, recorded)
         self._ordinals: dict[str, int] = {}
-        self._reminded = 0  # version of the guardrail file whose review was asked for
+        self._review = Review(guardrail, self.letters)
         self._terms = Terms(
             version=guardrail.version,
             digest=guardrail.short_digest,
@@ -67,13 +69,8 @@ class Response:
     # --- the step
 
     def remind(self, context: Context) -> list[Intent]:
-        """Open a ticket, once for each version of the guardrail file, when the day is past by which it was to be reviewed."""
-        due = self.guardrail.review_by
-        if due is None or self._reminded == self.guardrail.version or context.now < _end_of(due):
-            return []
-        self._reminded = self.guardrail.version
-        if self.guardrail.mode == "enforce":
-            self.letters.remind(f"the guardrail file of {self.guardrail.model} was to be reviewed by {due}", context)
+        """Ask for a review of the guardrail file, when it is due."""
+        self._review.remind(context)
         return self.letters.take()
 
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
@@ -215,6 +212,8 @@ class Response:
             self.rollbacks.check(case, case.rollback, context)
         if self._over(case, verdicts, context.now):
             self._resolve(case, context)
+        else:
+            self.letters.follow(case, context)
 
     def _over(self, case: Case, verdicts: Sequence[Verdict], now: float) -> bool:
         """Whether it was found that all is well again; a harm is over when losses are, and drift may go on without one."""
@@ -226,8 +225,11 @@ class Response:
             return False
         return cleared(scopes, verdicts, self.monitor.serving(now))
 
-    def acted(self, key: str, outcome: Outcome, context: Context) -> list[Intent]:
+    def acted(self, intent: Intent, outcome: Outcome, context: Context) -> list[Intent]:
         """Take the end of an act that the dispatcher reports; a rollback that could not be sent is told."""
+        key = intent.key
+        if intent.kind in {"page", "ticket"}:
+            self._fell_back(intent, outcome.fallback, context)
         for case in self.cases.values():
             if case.rollback is not None and case.rollback.key == key:
                 if outcome.status == "failed":
@@ -236,6 +238,15 @@ class Response:
                     case.incident = incidents.note(case.incident, outcome.at, "rollback_sent", outcome.detail)
                 self.letters.journal(case.incident, context)
         return self.letters.take()
+
+    def _fell_back(self, intent: Intent, route: str | None, context: Context) -> None:
+        if route in {None, FALLBACK} or intent.incident is None:
+            return
+        case = self.cases.get(intent.incident)
+        lately = self.aftermath.lately.get(intent.incident)
+        if case is None and lately is not None and lately.returns:
+            case = lately  # its end is still to be told
+        self.letters.fell_back(case, intent, str(route), context)
 
     def _resolve(self, case: Case, context: Context) -> None:
         case.incident = incidents.resolve(case.incident, why_over(case, self.monitor.measure), context.now)
@@ -278,7 +289,7 @@ class Response:
             "judged": self.judged,
             "rollbacks": self.rollbacks.to_state(),
             "last_page": self.last_page,
-            "reminded": self._reminded,
+            "reminded": self._review.reminded,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -291,9 +302,4 @@ class Response:
         self.judged = {rule: dict(counts) for rule, counts in state["judged"].items()}
         self.rollbacks.restore(state["rollbacks"])
         self._ordinals = dict(state["ordinals"])
-        self.last_page, self._reminded = state["last_page"], state["reminded"]
-
-
-def _end_of(day: date) -> float:
-    """The first moment after a day in UTC, epoch seconds."""
-    return datetime.combine(day, time.max, tzinfo=UTC).timestamp()
+        self.last_page, self._review.reminded = state["last_page"], state["reminded"]

@@ -8,11 +8,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alerting import notice
+from alerting.routing import Routing
 from daemon.records import SourceEvent, SourceEventKind
 from daemon.store import MemoryStore
 from daemon.task import Task
 from daemon.telemetry import Telemetry
-from daemon.trouble import ANSWERS, Routes, Trouble
+from daemon.trouble import ANSWERS, Trouble
 from tests.doubles.model import T0, a_guardrail
 
 CORRUPT = SourceEvent("corrupt_range", "offsets 3 to 7 are lost", {"topic": "labels", "partition": 0, "first": 3, "last": 7})
@@ -23,7 +24,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.trouble = Trouble(Telemetry(self.registry), Routes(("pagerduty",), ("log",)))
+        self.trouble = Trouble(Telemetry(self.registry), Routing(page=("pagerduty",)))
         self.task = Task(MemoryStore(), {"loan": a_guardrail()})
         self.task.advance(T0)
 
