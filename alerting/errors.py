@@ -33,6 +33,10 @@ class IllegalTransition(AlertingError):
     """An incident was asked to do what its state does not allow."""
 
 
+class InvalidAct(AlertingError):
+    """What a person asked for is not complete, or not sound; the sentence names each key and what is wrong with it."""
+
+
 class InvalidRecord(AlertingError):
     """A stored record (journal, outbox, ledger) does not have the shape that it should have."""
 

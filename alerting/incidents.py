@@ -10,7 +10,8 @@ takes an incident and the time and returns the next one, with an entry in its ti
      └──────────────► mitigated ──► resolved      (open and acknowledged resolve too)
 
 `mitigated`: what was done has taken hold (a rollback is confirmed by live traffic), the proof that the harm is gone is
-still to come. `resolved` is final: a new problem is a new incident with the next ordinal.
+still to come. `resolved` is final: a new problem is a new incident with the next ordinal. Only what was found to be over and is
+back within minutes was not over: the same incident comes back.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from alerting.formats import plain, read_record, rfc3339, write_record
 
 Severity = Literal["log", "ticket", "page"]
 State = Literal["open", "acknowledged", "mitigated", "resolved"]
+#: What a person says that an incident was.
+Judgement = Literal["real", "false_alarm", "duplicate"]
 
 #: From the least to the most urgent.
 SEVERITIES: Final[tuple[Severity, ...]] = ("log", "ticket", "page")
@@ -81,6 +84,7 @@ class Finding:
     features: Sequence[Mapping[str, Any]] = ()
     examples: tuple[str, ...] = ()
     offsets: Mapping[str, int] = field(default_factory=dict)
+    traffic: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,8 @@ class Incident:
     """One problem of one model with one cause. Times are epoch seconds; `severity` is the highest reached.
 
     `revision` grows by one with each change: of two records of an incident the one with the larger revision is the later one.
+    `problem` counts the new problems inside it, each of which is told under a key of its own. `traffic` is the share of the
+    model's live and canary predictions that it affects, None where nobody knows. `verdict` is what a person said that it was.
     """
 
     id: str
@@ -121,6 +127,10 @@ class Incident:
     resolved: float | None = None
     resolved_by: str | None = None
     resolution: str = ""
+    verdict: Judgement | None = None
+    judged_by: str | None = None
+    problem: int = 0
+    traffic: float | None = None
     features: tuple[dict[str, Any], ...] = ()
     examples: tuple[str, ...] = ()
     labels_to_alarm: int = 0
@@ -139,6 +149,11 @@ class Incident:
     def live(self) -> bool:
         """Whether it still waits for its resolution."""
         return self.state != "resolved"
+
+    @property
+    def dedup_key(self) -> str:
+        """The key that its present problem is told under: a receiver that has been told of it pages nobody again."""
+        return f"{self.id}.{self.problem}" if self.problem else self.id
 
 
 def incident_id(model: str, cause: str, version: str | None, segment: str | None, ordinal: int) -> str:
@@ -165,6 +180,7 @@ def open_incident(finding: Finding, terms: Terms, *, ordinal: int, at: float) ->
         features=tuple(plain(finding.features)),
         examples=finding.examples,
         labels_to_alarm=finding.labels_to_alarm,
+        traffic=finding.traffic,
         numbers=plain(finding.numbers),
         offsets=dict(finding.offsets),
         guardrail_version=terms.version,
@@ -273,12 +289,40 @@ def relapse(incident: Incident, reason: str, at: float) -> Incident:
     return _next(reopened, at, "relapsed", reason)
 
 
-def resolve(incident: Incident, reason: str, at: float, by: str | None = None) -> Incident:
+def renew(incident: Incident, reason: str, at: float) -> Incident:
+    """A new problem inside it: told under a key of its own, and not acknowledged, since nobody has seen it yet."""
+    _live(incident, "have a new problem")
+    state: State = "open" if incident.state == "acknowledged" else incident.state
+    changed = replace(incident, state=state, problem=incident.problem + 1, acknowledged=None, acknowledged_by=None)
+    return _next(changed, at, "new_problem", reason)
+
+
+def come_back(incident: Incident, reason: str, at: float) -> Incident:
+    """It was found to be over, and is not: the same incident again, not acknowledged. What a person closed stays closed."""
+    if incident.live or incident.resolved_by is not None:
+        how = f"is {incident.state}" if incident.live else f"was closed by {incident.resolved_by}"
+        raise IllegalTransition(f"incident {incident.id} {how}, only one that was found to be over can come back")
+    again = replace(incident, state="open", reason=reason, resolved=None, resolution="")
+    again = replace(again, mitigated=None, acknowledged=None, acknowledged_by=None)
+    return _next(again, at, "came_back", reason)
+
+
+def resolve(incident: Incident, reason: str, at: float, by: str | None = None, verdict: Judgement | None = None) -> Incident:
     """The end: a positive finding that the harm is gone (`by` None), or a person's word, recorded as that."""
     _live(incident, "be resolved")
     detail = reason if by is None else f"by {by}: {reason}"
     ended = replace(incident, state="resolved", resolved=at, resolved_by=by, resolution=detail)
-    return _next(ended, at, "resolved", detail)
+    ended = _next(ended, at, "resolved", detail)
+    return ended if verdict is None else judge(ended, verdict, by or "", at)
+
+
+def judge(incident: Incident, verdict: Judgement, by: str, at: float) -> Incident:
+    """What a person says that it was, once it is over. Raises IllegalTransition while it is open, and when one said so before."""
+    if incident.live:
+        raise IllegalTransition(f"incident {incident.id} is {incident.state}: it is judged when it is resolved")
+    if incident.verdict is not None:
+        raise IllegalTransition(f"incident {incident.id} was called {incident.verdict} by {incident.judged_by} before")
+    return _next(replace(incident, verdict=verdict, judged_by=by), at, "judged", f"{verdict} by {by}")
 
 
 def add_action(incident: Incident, action: Action) -> Incident:

@@ -95,6 +95,14 @@ class Ledger:
         rows = self._rows("SELECT record FROM incidents WHERE state != 'resolved' ORDER BY opened, id")
         return [from_record(json.loads(text)) for (text,) in rows]
 
+    def since(self, at: float) -> list[Incident]:
+        """All incidents that are open, or were opened or resolved at `at` (epoch seconds) or later, sorted by (opened, id)."""
+        query = (
+            "SELECT record FROM incidents WHERE state != 'resolved' OR opened >= ?1 OR json_extract(record, '$.resolved') >= ?1 "
+            "ORDER BY opened, id"
+        )
+        return [from_record(json.loads(text)) for (text,) in self._rows(query, at)]
+
     def incident(self, identity: str) -> Incident | None:
         """The incident with this id."""
         rows = self._rows("SELECT record FROM incidents WHERE id = ?", identity)

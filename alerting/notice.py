@@ -39,7 +39,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "rollback_unconfirmed": "rollback to version {target} not confirmed: {reason}",
     "rollback_failed": "rollback to version {target} failed: {reason}",
     "rollback_blocked": "not rolled back: {reason}",
-    "rollback_awaits_approval": "rollback to version {target} waits for approval",
+    "rollback_awaits_approval": "rollback to version {target} waits for a person: watchkeeper rollback {incident}",
     "retrain_hint": "retraining suggested: {reason}",
 }
 
@@ -83,15 +83,17 @@ class Notice:
     notices: tuple[dict[str, Any], ...] = ()
 
 
-def notice_of(incident: Incident, *, event: Event, key: str, at: float, dedup_key: str | None = None) -> Notice:
-    """The notice of an incident as it is now. `dedup_key` is the incident's id unless a new problem inside it has its own."""
+def notice_of(
+    incident: Incident, *, event: Event, key: str, at: float, dedup_key: str | None = None, reason: str | None = None
+) -> Notice:
+    """The notice of an incident as it is now, under the key of its present problem and with its own reason unless told others."""
     return Notice(
         key=key,
-        dedup_key=incident.id if dedup_key is None else dedup_key,
+        dedup_key=incident.dedup_key if dedup_key is None else dedup_key,
         event=event,
         severity=incident.severity,
         cause=incident.cause,
-        reason=_reason(incident, event),
+        reason=_reason(incident, event) if reason is None else reason,
         at=at,
         model=incident.model,
         version=incident.version,
@@ -109,7 +111,7 @@ def notice_of(incident: Incident, *, event: Event, key: str, at: float, dedup_ke
         owner=incident.owner,
         runbook=incident.runbook,
         why=incident.why,
-        done=tuple(told for told in map(_told, incident.actions) if told),
+        done=tuple(told for action in incident.actions if (told := _told(action, incident.id))),
         changes=tuple(
             f"Rolled back {incident.model} from version {incident.version} to {action.target}"
             for action in incident.actions
@@ -235,9 +237,9 @@ def _judged_by(notice: Notice) -> str:
     return f"guardrail version {notice.guardrail_version} ({notice.guardrail_digest[:12]}), rules {', '.join(notice.rules)}"
 
 
-def _told(action: Action) -> str:
-    text = ACTIONS.get(action.kind)
-    return "" if text is None else text.format(target=action.target or "?", reason=action.reason or "no reason given")
+def _told(action: Action, incident: str) -> str:
+    text = ACTIONS.get(action.kind, "")
+    return text.format(target=action.target or "?", reason=action.reason or "no reason given", incident=incident)
 
 
 def _feature(feature: Mapping[str, Any]) -> str:

@@ -13,18 +13,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from alerting.carrier import Carrier
 from alerting.dispatch import Dispatcher
+from alerting.errors import DeliveryError
 from alerting.keeper import Keeper, firing
 from alerting.ledger import Ledger
-from alerting.rollbacks import Tools
+from alerting.rollbacks import Plan, Tools
+from alerting.rollbacks.command import from_record as command_of
 from alerting.routes import build_executors, build_routes
 from daemon import __version__
 from daemon.adoption import adopt, unknown_destinations
+from daemon.changes import Door
 from daemon.connection import WireError
 from daemon.endpoints import Endpoints
 from daemon.errors import OK, CannotStart
@@ -82,11 +85,11 @@ class App:
         self.writers = Writer(lambda: Sink(kafka)), Writer(lambda: Sink(kafka))
         notifiers = build_routes(settings.routes)
         self.keeper = Keeper(notifiers, self._acts)
+        command_log = CommandTopic(topics.commands, self.writers[0], self.reader.read_to_end)
+        self.executors = build_executors(settings.executors, Tools(command_log=command_log))
         carrier = Carrier(
             notifiers,
-            build_executors(
-                settings.executors, Tools(command_log=CommandTopic(topics.commands, self.writers[0], self.reader.read_to_end))
-            ),
+            self.executors,
             JournalTopic(topics.incidents, self.writers[1], self.ledger),
             self.lease.holds,
         )
@@ -123,6 +126,12 @@ class App:
         task = self.loop.task
         return task is not None and self.lease.holds(task.generation)
 
+    def _plan(self, executor: str, command: Mapping[str, Any]) -> Plan:
+        """What an executor would send for a command, without sending it; for any thread. Raises DeliveryError, InvalidRecord."""
+        if executor not in self.executors:
+            raise DeliveryError(f"there is no executor {executor} in the settings", permanent=True)
+        return self.executors[executor].plan(command_of(command))
+
     def stop(self) -> None:
         """Tell it to stop after this turn; from any thread."""
         self._stop.set()
@@ -136,7 +145,9 @@ class App:
         self.keeper.start()
         stack.callback(self.keeper.close, STOP_WITHIN)
         views = LiveViews(self.ledger, self.reporter, self.loop, lambda: self._turned, self.settings.watchdog_after)
-        endpoints = Endpoints(views, self.telemetry.registry, self.settings.http.host, self.settings.http.port)
+        http = self.settings.http
+        door = Door(inbox=self.loop.inbox, token=http.token, plan=self._plan, known=views.incident)
+        endpoints = Endpoints(views, self.telemetry.registry, door, http.host, http.port)
         endpoints.start()
         stack.callback(endpoints.stop)
         watchdog = Watchdog(self.settings.watchdog_after, lambda: self._turned, time.monotonic)
@@ -204,6 +215,7 @@ class App:
             max_pending=self.settings.max_pending,
             generation=generation,
             done=self.ledger.done_keys(),
+            silences=self.ledger.silences(time.time()),
         )
         self.reporter.begin(task)
         return task

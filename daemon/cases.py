@@ -8,6 +8,7 @@ from typing import Any
 
 from alerting import incidents
 from alerting.incidents import Incident
+from alerting.silences import Silence
 from daemon.healing import Healing
 from daemon.records import Partition
 
@@ -34,6 +35,7 @@ class Case:
     notices: int = 0
     told: list[str] = field(default_factory=list)  # routes that know of it
     refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
+    returns: int = 0  # times that it was called over too early
     asked: list[int] = field(default_factory=lambda: [0, 0])  # labels there were when it was first and last asked where it is
 
     def to_state(self) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class Case:
             "notices": self.notices,
             "told": self.told,
             "refused": self.refused,
+            "returns": self.returns,
             "asked": self.asked,
         }
 
@@ -60,6 +63,7 @@ class Case:
             state["notices"],
             list(state["told"]),
             list(state["refused"]),
+            state["returns"],
             list(state["asked"]),
         )
 
@@ -73,3 +77,4 @@ class Context:
     breaking: int  # other models with a page in the last minutes
     generation: int
     offsets: Mapping[Partition, int] = field(default_factory=dict)  # how far the topics had been read: where a replay ends
+    silences: tuple[Silence, ...] = ()  # that persons asked for and that are not over

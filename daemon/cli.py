@@ -15,6 +15,7 @@ import typer
 from daemon import __version__, logs
 from daemon.commands.moments import moment
 from daemon.commands.severities import FailOn
+from daemon.oncall_cli import add_commands
 
 app = typer.Typer(
     name="watchkeeper",
@@ -188,3 +189,6 @@ def demo(
     from daemon.demo import run_demo  # noqa: PLC0415 - see the module's text
 
     raise typer.Exit(run_demo(keep=keep))
+
+
+add_commands(app)

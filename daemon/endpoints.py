@@ -3,14 +3,17 @@
     /metrics                      Prometheus text, or OpenMetrics when asked for
     /livez                        200 while the loop moves, else 503: restart me
     /readyz                       200 when restored, and assigned or an idle standby, else 503
-    /api/v1/incidents[/{id}]      incidents, newest first; filters model, state, limit
+    /api/v1/incidents[/{id}]      incidents, newest first or as a queue (order=priority); filters model, state, limit
     /api/v1/verdicts              what each rule says now
     /api/v1/guardrails            the guardrail files in force
+    /api/v1/silences              those that are not over
+    /api/v1/report                the shift report
     /openapi.json                 all of the above, for machines
     /, /models/…, /incidents/…    the same for people (see `daemon.page`)
 
-It runs in a thread of its own and only reads, through `Views`, so that a slow client can never hold up the loop. The interactive
-documentation pages of FastAPI are off: they load their scripts from a public network, which a daemon's host need not reach.
+It runs in a thread of its own and reads through `Views`, so that a slow client can never hold up the loop; what persons change
+goes to the loop as acts (`daemon.changes`). The interactive documentation pages of FastAPI are off: they load their scripts from
+a public network, which a daemon's host need not reach.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
 
 from daemon import __version__
+from daemon.changes import Door, add_changes
 from daemon.errors import CannotStart
 from daemon.page import add_pages
 
@@ -50,6 +54,18 @@ class Views(Protocol):
 
     def incidents(self, model: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
         """At most `limit` incidents, newest first, of one model or all (None), in one state or any (None)."""
+        ...
+
+    def queue(self, model: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
+        """At most `limit` incidents that are not resolved, the most urgent first; filtered likewise."""
+        ...
+
+    def silences(self) -> list[dict[str, Any]]:
+        """The silences that are not over, the first to end first."""
+        ...
+
+    def report(self, since: float, until: float) -> dict[str, Any]:
+        """The shift report over a time, epoch seconds."""
         ...
 
     def incident(self, incident_id: str) -> dict[str, Any] | None:
@@ -105,11 +121,19 @@ class Guardrails(BaseModel):
     guardrails: list[dict[str, Any]]
 
 
-def create_app(views: Views, registry: CollectorRegistry) -> FastAPI:
-    """The routes over these views."""
+class Silences(BaseModel):
+    """The silences that are not over."""
+
+    silences: list[dict[str, Any]]
+
+
+def create_app(views: Views, registry: CollectorRegistry, door: Door) -> FastAPI:
+    """The routes over these views, and those through which something is changed."""
     app = FastAPI(title="watchkeeper", version=__version__, docs_url=None, redoc_url=None, default_response_class=Json)
     _add_probes(app, views, registry)
+    _add_incidents(app, views)
     _add_api(app, views)
+    add_changes(app, door)
     add_pages(app, views)
     return app
 
@@ -139,17 +163,21 @@ def _health(health: Health) -> Json:
     return Json({"ok": health.ok, "reason": health.reason}, status_code=200 if health.ok else 503)
 
 
-def _add_api(app: FastAPI, views: Views) -> None:
-    """What a person's tools ask for."""
+def _add_incidents(app: FastAPI, views: Views) -> None:
+    """What a person on call asks for first."""
 
     @app.get("/api/v1/incidents", tags=["api"], responses={200: {"model": Incidents}})
     def incidents(
         model: Annotated[str | None, Query(description="Only incidents of this model.")] = None,
         state: Annotated[State | None, Query(description="Only incidents in this state.")] = None,
+        order: Annotated[
+            Literal["newest", "priority"], Query(description="`priority`: those that are not resolved, the most urgent first.")
+        ] = "newest",
         limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
     ) -> Json:
-        """Incidents, newest first."""
-        return Json({"incidents": views.incidents(model, state, limit)})
+        """Incidents, newest first or by priority."""
+        found = views.queue if order == "priority" else views.incidents
+        return Json({"incidents": found(model, state, limit)})
 
     @app.get("/api/v1/incidents/{incident_id}", tags=["api"], responses={404: {"description": "No incident has this id."}})
     def incident(incident_id: str) -> Json:
@@ -158,6 +186,23 @@ def _add_api(app: FastAPI, views: Views) -> None:
         if found is None:
             raise HTTPException(404, f"There is no incident {incident_id!r}; /api/v1/incidents lists those there are.")
         return Json(found)
+
+
+def _add_api(app: FastAPI, views: Views) -> None:
+    """What else a person's tools ask for."""
+
+    @app.get("/api/v1/silences", tags=["api"], responses={200: {"model": Silences}})
+    def silences() -> Json:
+        """The silences that are not over."""
+        return Json({"silences": views.silences()})
+
+    @app.get("/api/v1/report", tags=["api"])
+    def report(
+        since: Annotated[float, Query(ge=0, allow_inf_nan=False, description="Epoch seconds.")],
+        until: Annotated[float, Query(ge=0, le=1e11, allow_inf_nan=False, description="Epoch seconds.")],
+    ) -> Json:
+        """What fired, what was done, how long it took, what is open, and how precise the rules were."""
+        return Json(views.report(since, until))
 
     @app.get("/api/v1/verdicts", tags=["api"], responses={200: {"model": Verdicts}})
     def verdicts() -> Json:
@@ -176,8 +221,8 @@ class Endpoints:
     Raises CannotStart from `start` when the address cannot be listened on.
     """
 
-    def __init__(self, views: Views, registry: CollectorRegistry, host: str = "127.0.0.1", port: int = 8080) -> None:
-        self._app = create_app(views, registry)
+    def __init__(self, views: Views, registry: CollectorRegistry, door: Door, host: str = "127.0.0.1", port: int = 8080) -> None:
+        self._app = create_app(views, registry, door)
         self._host = host
         self._port = port
         self._server: uvicorn.Server | None = None

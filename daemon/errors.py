@@ -34,6 +34,12 @@ class CannotStart(WatchkeeperError):
     """The daemon or a command cannot begin: bad settings, no broker, a locked store."""
 
 
+class Declined(WatchkeeperError):
+    """A daemon that was asked for something says no, and why."""
+
+    exit_code = NO
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing that is wrong in a file. `line` and `column` begin at 1; `key` is a path such as `respond.rollback.with`."""

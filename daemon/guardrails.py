@@ -1,15 +1,15 @@
 """The guardrail file: what a model's owners promise about it, and what the daemon may do when the promise breaks.
 
 One file a model, one schema, strict: a misspelt key that is silently ignored is a guardrail that silently is not there.
-`load` reports every problem of a file with its line and column, in one go. What this version accepts but does not judge yet is
-one literal table, `NOT_YET`, so that the file of tomorrow is valid today and nobody believes that it is already obeyed.
+`load` reports every problem of a file with its line and column, in one go. What a sound file asks for and does not get is told by
+`notices`, so that nobody believes that it is obeyed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -308,17 +308,10 @@ def _name_of_rule(document: Document, index: int) -> str:
 
 # --- what has no effect ---------------------------------------------------------------------------------------------------
 
-#: What a file may ask for and this version does not do yet. Nothing else of the schema is accepted without effect.
-NOT_YET: Final[Mapping[str, str]] = {
-    "respond.rollback.approval": "approval: manual only announces a rollback yet: a person has to carry it out",
-}
-
 
 def notices(guardrail: Guardrail) -> list[str]:
     """One sentence for each thing that the file asks for and that has no effect now."""
-    rollback, profile = guardrail.respond.rollback, guardrail.reference.profile
-    asked = {"respond.rollback.approval": rollback is not None and rollback.approval == "manual"}
-    found = [sentence for key, sentence in NOT_YET.items() if asked[key]]
-    if profile is not None and guardrail.profile is None:
-        found.append(f"reference.profile: there is no file {profile}: the reference is learned from live traffic until there is")
-    return found
+    profile = guardrail.reference.profile
+    if profile is None or guardrail.profile is not None:
+        return []
+    return [f"reference.profile: there is no file {profile}: the reference is learned from live traffic until there is"]

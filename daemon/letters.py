@@ -41,10 +41,31 @@ class Letters:
         intents, self._intents = self._intents, []
         return intents
 
+    def press(self, case: Case, reason: str, context: Context) -> None:
+        """Tell of something worse inside an open incident; for whoever acknowledged it before, it is a new problem."""
+        if case.incident.acknowledged is None:
+            self.tell(case, "update", context)
+        else:
+            self.renew(case, reason, context)
+
+    def renew(self, case: Case, reason: str, context: Context) -> None:
+        """Tell of a new problem inside an open incident under a key of its own: receivers swallow a page under one they know.
+
+        The old key is ended, so that one alert is open for one incident.
+        """
+        before, told = case.incident, list(case.told)
+        case.incident = incidents.renew(before, reason, context.now)
+        self.tell(case, "trigger", context)
+        case.notices += 1
+        for route in told if not before.observe else ():
+            key = key_of(before.id, "resolve", route, case.notices)
+            notice = notice_of(before, event="resolve", key=key, at=context.now, reason=f"told anew: {reason}")
+            self._intend("resolve", key, route, notice_record(notice), before.id, context)
+
     def tell(self, case: Case, event: Event, context: Context) -> None:
-        """Tell the routes of the incident's severity; a resolve goes to all that were told of it."""
+        """Tell the routes of the incident's severity; those that were told of it also hear who has seen it, and its end."""
         incident, now = case.incident, context.now
-        routes = tuple(case.told) if event == "resolve" else self._routes[incident.severity]
+        routes = tuple(case.told) if event in {"resolve", "acknowledge"} else self._routes[incident.severity]
         kind: Kind = "resolve" if event == "resolve" else "page" if incident.severity == "page" else "ticket"
         case.notices += 1
         for route in routes:
@@ -52,7 +73,7 @@ class Letters:
             if route not in case.told:
                 case.told.append(route)
             known = any(done.kind == kind and done.route == route for done in (*incident.actions, *incident.would))
-            if event != "resolve" and incident.severity != "log" and not known:
+            if event in {"trigger", "update"} and incident.severity != "log" and not known:
                 case.incident = incidents.add_action(case.incident, Action(kind=kind, at=now, route=route, key=key))
             if not incident.observe:
                 notice = notice_of(case.incident, event=event, key=key, at=now)
@@ -81,10 +102,10 @@ class Letters:
         key = f"journal:{incident.id}:{incident.revision}"
         self._intend("journal", key, "journal", incident_entry(incident).body(), incident.id, context)
 
-    def roll_back(self, incident: Incident, executor: str, target: str, key: str, context: Context) -> None:
-        """Order a rollback of the incident's version."""
+    def command(self, incident: Incident, target: str, key: str, at: float) -> RollbackCommand:
+        """Give the command that rolls the incident's version back."""
         settings = self._guardrail.respond.rollback
-        command = RollbackCommand(
+        return RollbackCommand(
             model=incident.model,
             blamed=incident.version or "",
             target=target,
@@ -93,10 +114,14 @@ class Letters:
             reason=incident.reason,
             guardrail_version=self._guardrail.version,
             guardrail_digest=self._guardrail.short_digest,
-            at=context.now,
+            at=at,
             args=settings.args if settings is not None else {},
         )
-        self._intend("rollback", key, executor, command_record(command), incident.id, context)
+
+    def roll_back(self, incident: Incident, executor: str, target: str, key: str, context: Context) -> None:
+        """Order a rollback of the incident's version."""
+        body = command_record(self.command(incident, target, key, context.now))
+        self._intend("rollback", key, executor, body, incident.id, context)
 
     def _intend(
         self, kind: Kind, key: str, destination: str, body: dict[str, Any], incident: str | None, context: Context

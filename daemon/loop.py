@@ -6,7 +6,7 @@ dispatcher did, and, when it is time, the checkpoint, whose order is what makes 
 1. bad events are safe in the dead-letter topic,
 2. one write batch holds the state, the offsets and the outbox,
 3. the offsets go to Kafka, for lag tools, and because the broker's yes proves that the partitions are still ours,
-4. the dispatcher learns of the new intents.
+4. the dispatcher learns of the new intents, and persons the answers to what they did.
 
 A crash before 2 repeats the events since the last checkpoint on the state of that checkpoint; a crash after it repeats nothing.
 """
@@ -23,8 +23,10 @@ import structlog
 
 from daemon.connection import WireError
 from daemon.events import Kind, Rejected, arrival_of, parse
+from daemon.inbox import Asked, Inbox, NoAnswer
 
 if TYPE_CHECKING:
+    from alerting.acts import Answer
     from alerting.intents import Intent, Outcome
     from daemon.lease import Lease
     from daemon.records import Record, Source
@@ -84,6 +86,8 @@ class Loop:
         hands: carries intents out.
         lease: renewed each time the broker accepted a commit: the right to act.
         checkpoint_every: seconds.
+
+    `inbox` takes the acts of persons, from any thread.
     """
 
     def __init__(
@@ -107,6 +111,8 @@ class Loop:
         self.lease = lease
         self._every = checkpoint_every
         self._largest = largest
+        self.inbox = Inbox()
+        self._answers: list[tuple[Asked, Answer]] = []  # told when they are saved
         self._submitted: set[str] = set()
         self._events = 0
         self._saved = 0.0
@@ -130,6 +136,8 @@ class Loop:
         self._follow_assignment(monotonic, turn)
         records = self.source.poll(POLL)
         task = self.task
+        if task is None:
+            self._turn_away()
         if task is None or self.source.assignment() is None:
             return turn
         for record in records:
@@ -137,7 +145,8 @@ class Loop:
         self._events += len(records)
         self._follow_time(task, wall, idle=not records)
         self._hear(task, turn)
-        due = monotonic - self._saved >= self._every
+        self._answers += [(asked, task.act(asked.act)) for asked in self.inbox.take()]
+        due = monotonic - self._saved >= self._every or bool(self._answers)
         if due or self._events >= EVENTS_PER_CHECKPOINT or task.outbox.keys() - self._submitted:
             turn.checkpoint = self.checkpoint(task, monotonic)
         return turn
@@ -178,6 +187,9 @@ class Loop:
             new = [intent for key, intent in task.outbox.items() if key not in self._submitted]
             refused = {intent.key for intent in self.hands.submit(new)}
             self._submitted = task.outbox.keys() - refused
+            answers, self._answers = self._answers, []
+            for asked, answer in answers:
+                asked.tell(answer)
         return time.perf_counter() - began
 
     def _hear(self, task: Task, turn: Turn) -> None:
@@ -214,11 +226,23 @@ class Loop:
         self.source.seek(self.task.offsets)
         self.checkpoint(self.task, monotonic)
 
+    def _turn_away(self) -> None:
+        """Tell persons why nothing can be done here; another daemon may do it."""
+        if self.stands_by:
+            self.inbox.refuse(NoAnswer("standby", "this daemon stands by; ask the one that is active"))
+        else:
+            self.inbox.refuse(
+                NoAnswer("starting", f"this daemon does not act yet, it waits for {self.waits_for}; ask again soon")
+            )
+
     def release(self) -> None:
         """Give the task up: another member owns its partitions, or the daemon stops. What was not saved is read again later."""
         if self.task is None:
             return
         self.lease.end()
+        for asked, _ in self._answers:
+            asked.tell(NoAnswer("unsaved", "this daemon has just lost its partitions, and it may not have been done; ask again"))
+        self._answers = []
         self.task.store.close()
         self.task = None
         self._submitted = set()
@@ -232,3 +256,4 @@ class Loop:
             except WireError as error:
                 log.warning("not_saved", message=f"{error}; what came since the last checkpoint is read again at the next start")
         self.release()
+        self.inbox.refuse(NoAnswer("starting", "this daemon is being stopped; ask the one that takes over"))

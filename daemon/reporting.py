@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import nan
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from alerting.report import precision
 from daemon.portrait import portrait
 
 if TYPE_CHECKING:
+    from alerting.incidents import Judgement
     from daemon.join import Join
     from daemon.loop import Turn
     from daemon.records import Partition
@@ -115,6 +118,8 @@ class Reporter:
             self.telemetry.outcome(name, self._new(name, "outcomes", n=watched.outcomes))
             for version in watched.monitor.versions.values():
                 self._traffic(name, version)
+            for rule, counts in watched.response.judged.items():
+                self._judged(name, rule, counts)
 
     def _join(self, name: str, join: Join) -> None:
         telemetry, counts = self.telemetry, join.counts
@@ -127,6 +132,12 @@ class Reporter:
         telemetry.label_duplicate(name, self._new(name, "again", n=counts.duplicate_labels))
         telemetry.label_conflict(name, self._new(name, "conflict", n=counts.label_conflicts))
         telemetry.label_orphan(name, self._new(name, "orphan", n=counts.orphan_labels))
+
+    def _judged(self, name: str, rule: str, counts: Mapping[Judgement, int]) -> None:
+        ratio = precision(counts)
+        for verdict, n in counts.items():
+            new = self._new(name, "judged", rule, verdict, n=n)
+            self.telemetry.incident_judged(name, rule, verdict, new, nan if ratio is None else ratio)
 
     def _traffic(self, name: str, version: Version) -> None:
         for stage, n in version.traffic.predictions.items():
@@ -184,6 +195,9 @@ class Reporter:
         self.telemetry.incidents_open(name, counts)
         for identity in cases.keys() - self._opened.setdefault(name, set()):
             incident = cases[identity].incident
+            if cases[identity].returns:
+                log.warning("incident_returned", model=name, incident=identity, reason=incident.reason)
+                continue
             self.telemetry.incident_opened(name, incident.cause, incident.severity)
             log.warning(
                 "incident_opened",

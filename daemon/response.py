@@ -8,27 +8,24 @@ calls nothing and nobody: what it decides is carried out elsewhere, after it was
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
-from alerting.incidents import Action, Finding, Incident, Terms
+from alerting.incidents import Action, Incident, Judgement, Terms
 from alerting.intents import Intent, Outcome
+from daemon.aftermath import Aftermath
 from daemon.cases import Case, Context
-from daemon.healing import Healing
+from daemon.dossier import features_of, finding_of, healing_of, segment_of, why_over
 from daemon.letters import Letters
-from daemon.policy import LOSSES, RECOVERING, Diagnosis, Scope, cleared, diagnose, supersedes
+from daemon.policy import LOSSES, RECOVERING, Diagnosis, cleared, diagnose, supersedes
+from daemon.review import Review
 from daemon.rollbacks import RollbackWatch
 
 if TYPE_CHECKING:
     from daemon.guardrails import Guardrail
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
-    from daemon.versions import Version
-    from detectors.drift import FeatureChange
 
-#: Features that an incident carries.
-FEATURES: Final = 20
 #: Where a harm is, is asked again after so many labels, until there were so many.
 ASK_EVERY: Final = 25
 ASK_FOR: Final = 300
@@ -50,13 +47,14 @@ class Response:
         self.guardrail = guardrail
         self.monitor = monitor
         self.cases: dict[str, Case] = {}
-        self.closed: list[Incident] = []  # resolved since the last `take_closed`
+        self.closed: list[Incident] = []  # resolved in this step
+        self.aftermath = Aftermath()
+        self.judged: dict[str, dict[Judgement, int]] = {}  # rule -> what persons said of its incidents
         self.last_page: float | None = None
-        self._letters = Letters(guardrail, routes)
-        self._rollbacks = RollbackWatch(guardrail, monitor, self._letters, recorded)
+        self.letters = Letters(guardrail, routes)
+        self.review = Review(guardrail, self.letters)
+        self.rollbacks = RollbackWatch(guardrail, monitor, self.letters, recorded)
         self._ordinals: dict[str, int] = {}
-        self._told: set[Scope] = set()  # drift in breach still that was part of an incident that is over
-        self._reminded = 0  # version of the guardrail file whose review was asked for
         self._terms = Terms(
             version=guardrail.version,
             digest=guardrail.short_digest,
@@ -68,33 +66,24 @@ class Response:
 
     # --- the step
 
-    def remind(self, context: Context) -> list[Intent]:
-        """Open a ticket, once for each version of the guardrail file, when the day is past by which it was to be reviewed."""
-        due = self.guardrail.review_by
-        if due is None or self._reminded == self.guardrail.version or context.now < _end_of(due):
-            return []
-        self._reminded = self.guardrail.version
-        if self.guardrail.mode == "enforce":
-            self._letters.remind(f"the guardrail file of {self.guardrail.model} was to be reviewed by {due}", context)
-        return self._letters.take()
-
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
         before = {key: case.incident.revision for key, case in self.cases.items()}
-        self._told &= {verdict.scope for verdict in verdicts if verdict.state == "breach"}
-        for diagnosis in diagnose(verdicts, self.monitor.standings(context.now), self._told):
+        for over in self.aftermath.part(verdicts, context.now):
+            self.letters.tell(over, "resolve", context)
+        for diagnosis in diagnose(verdicts, self.monitor.standings(context.now), self.aftermath.drifting):
             case = self._case_of(diagnosis)
-            if case is None:
-                self._open(diagnosis, context)
-            else:
+            if case is not None:
                 self._extend(case, diagnosis, context)
+            elif not self.aftermath.is_dismissed({verdict.scope for verdict in diagnosis.found}):
+                self._open(diagnosis, context)
         for case in list(self.cases.values()):
             self._follow(case, verdicts, context)
         for incident in [case.incident for case in self.cases.values()] + self.closed:
             if before.get(incident.id) != incident.revision:
-                self._letters.journal(incident, context)
+                self.letters.journal(incident, context)
         self.closed.clear()
-        return self._letters.take()
+        return self.letters.take()
 
     def _case_of(self, diagnosis: Diagnosis) -> Case | None:
         """Find the open case that these breaches belong to: one that has some of them already, or has the same cause."""
@@ -109,36 +98,40 @@ class Response:
         return None
 
     def _open(self, diagnosis: Diagnosis, context: Context) -> None:
-        monitor, now, first = self.monitor, context.now, diagnosis.first
-        onset = diagnosis.onset(now)
-        version = monitor.versions.get(diagnosis.version or "")
-        finding = Finding(
-            model=self.guardrail.model,
-            cause=diagnosis.cause.name,
-            severity=diagnosis.severity,
-            reason=diagnosis.reason,
-            rules=tuple(sorted({verdict.rule for verdict in diagnosis.found})),
-            version=diagnosis.version,
-            segment=segment_of(diagnosis, version, onset),
-            onset=onset,
-            labels_to_alarm=first.labels,
-            numbers=dict(first.numbers),
-            features=features_of(diagnosis, self.monitor.evidence.since(onset)),
-            offsets={f"{topic}-{partition}": offset for (topic, partition), offset in sorted(context.offsets.items())},
-            examples=() if version is None else version.examples(onset),
-        )
+        now = context.now
+        finding = finding_of(self.monitor, diagnosis, context)
+        known = self.aftermath.returned(finding)
+        if known is not None:
+            self._come_back(known, diagnosis, context)
+            return
         name = f"{diagnosis.cause.name}/{diagnosis.version or ''}"
         ordinal = self._ordinals[name] = self._ordinals.get(name, 0) + 1
         incident = incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now)
-        case = self.cases[incident.id] = Case(incident, asked=[0, 0] if version is None else [version.scored, version.scored])
+        case = self.cases[incident.id] = Case(incident, asked=self._scored(incident))
         self._take_up(case, diagnosis)
         if incident.severity == "page":
             self.last_page = now
         if diagnosis.cause.retrain:
             hint = Action(kind="retrain_hint", at=now, reason="what is to be predicted has changed since the onset")
             case.incident = incidents.add_action(case.incident, hint)
-        self._rollbacks.consider(case, context)
-        self._letters.tell(case, "trigger", context)
+        self.rollbacks.consider(case, context)
+        self.letters.tell(case, "trigger", context)
+
+    def _come_back(self, case: Case, diagnosis: Diagnosis, context: Context) -> None:
+        """Go on with an incident that was called over too early."""
+        case.incident = incidents.come_back(case.incident, diagnosis.reason, context.now)
+        case.returns += 1
+        case.healing, case.rollback, case.scopes, case.asked = None, None, set(), self._scored(case.incident)
+        self.cases[case.incident.id] = case
+        self._take_up(case, diagnosis)
+        before, case.incident = case.incident, incidents.raise_severity(case.incident, diagnosis.severity, context.now)
+        if case.incident.severity == "page":
+            self.last_page = context.now
+        self.rollbacks.consider(case, context)
+        if case.incident.severity != before.severity:
+            self.letters.renew(case, diagnosis.reason, context)
+        else:
+            self.letters.tell(case, "trigger" if case.returns == 1 else "update", context)
 
     def _extend(self, case: Case, diagnosis: Diagnosis, context: Context) -> None:
         """Take more evidence into an open case: rules, columns, a higher severity, another cause."""
@@ -159,18 +152,18 @@ class Response:
             if case.incident.severity == "page":
                 self.last_page = now
             if case.healing is not None:  # a shadow's harm that users get now is over when users' losses show it
-                case.healing = self._healing(case.incident)
+                case.healing = healing_of(self.monitor, case.incident)
                 self._keep(case)
-            self._rollbacks.consider(case, context)
-            self._letters.tell(case, "trigger", context)
+            self.rollbacks.consider(case, context)
+            self.letters.renew(case, f"it is a {case.incident.severity} now", context)
         elif case.incident.cause != before.cause:
-            self._letters.tell(case, "update", context)
+            self.letters.press(case, diagnosis.reason, context)
 
     def _take_up(self, case: Case, diagnosis: Diagnosis) -> None:
         """Remember what is in breach, and watch for its end."""
         case.scopes |= {verdict.scope for verdict in diagnosis.found}
         if case.healing is None and any(verdict.rule in LOSSES for verdict in diagnosis.found):
-            case.healing = self._healing(case.incident)
+            case.healing = healing_of(self.monitor, case.incident)
         self._keep(case)
 
     def _keep(self, case: Case) -> None:
@@ -180,6 +173,10 @@ class Response:
             self.monitor.healings[identity] = case.healing
         if case.incident.cause not in HARMLESS:
             self.monitor.troubles.add(identity)
+
+    def _scored(self, incident: Incident) -> list[int]:
+        version = self.monitor.versions.get(incident.version or "")
+        return [0, 0] if version is None else [version.scored, version.scored]
 
     def _locate(self, case: Case, diagnosis: Diagnosis, now: float) -> None:
         """Ask again where the harm is: right at the alarm that is a guess, some hundred labels later it is known."""
@@ -193,29 +190,19 @@ class Response:
         segment = segment_of(diagnosis, version, case.incident.onset)
         if segment != case.incident.segment:
             case.incident = incidents.locate(case.incident, segment, now)
-            case.healing = self._healing(case.incident)
+            case.healing = healing_of(self.monitor, case.incident)
             self._keep(case)
-
-    def _healing(self, incident: Incident) -> Healing:
-        name = incident.version or ""
-        version = self.monitor.versions.get(name)
-        limit = version.harm.limit if version is not None and version.harm is not None else 1.0
-        if version is not None and incident.segment is not None:
-            known = {reading.segment: reading.limit for reading in version.segments.readings()}
-            limit = known.get(incident.segment) or limit
-        shadow = version is not None and version.traffic.stage == "shadow"
-        return Healing(limit, shadow, name, incident.segment)
 
     # --- what follows
 
     def _follow(self, case: Case, verdicts: Sequence[Verdict], context: Context) -> None:
         if case.rollback is None:
-            if self._rollbacks.consider(case, context):
-                self._letters.tell(case, "update", context)
+            if self.rollbacks.consider(case, context):
+                self.letters.tell(case, "update", context)
         elif case.rollback.confirmed is None:
-            self._rollbacks.confirm(case, case.rollback, context)
+            self.rollbacks.confirm(case, case.rollback, context)
         else:
-            self._rollbacks.check(case, case.rollback, context)
+            self.rollbacks.check(case, case.rollback, context)
         if self._over(case, verdicts, context.now):
             self._resolve(case, context)
 
@@ -234,22 +221,34 @@ class Response:
         for case in self.cases.values():
             if case.rollback is not None and case.rollback.key == key:
                 if outcome.status == "failed":
-                    self._rollbacks.complain(case, "rollback_failed", outcome.detail, context)
+                    self.rollbacks.complain(case, "rollback_failed", outcome.detail, context)
                 else:
                     case.incident = incidents.note(case.incident, outcome.at, "rollback_sent", outcome.detail)
-                self._letters.journal(case.incident, context)
-        return self._letters.take()
+                self.letters.journal(case.incident, context)
+        return self.letters.take()
 
     def _resolve(self, case: Case, context: Context) -> None:
-        healing, incident = case.healing, case.incident
-        reason = why_over(case, self.monitor.measure)
-        case.incident = incidents.resolve(incident, reason, context.now)
-        self._letters.tell(case, "resolve", context)
-        self._told |= {scope for scope in case.scopes if scope[0] == "drift"}  # if it stays, it is not told again by itself
-        del self.cases[incident.id]
-        self.monitor.healings.pop(incident.id, None)
-        self.monitor.troubles.discard(incident.id)
-        if healing is not None:
+        case.incident = incidents.resolve(case.incident, why_over(case, self.monitor.measure), context.now)
+        self._close(case)
+        self.aftermath.keep(case)
+        if not case.returns:  # the end of what flaps is told when it has lasted
+            self.letters.tell(case, "resolve", context)
+
+    def dismiss(self, case: Case, by: str, reason: str, verdict: Judgement | None, context: Context) -> None:
+        """Close it on a person's word; what is in breach now opens nothing again before it has been well."""
+        case.incident = incidents.resolve(case.incident, reason, context.now, by, verdict)
+        self._close(case)
+        self.aftermath.dismiss(case.scopes)
+        self.letters.tell(case, "resolve", context)
+        self.closed.clear()
+        self.letters.journal(case.incident, context)
+
+    def _close(self, case: Case) -> None:
+        identity = case.incident.id
+        del self.cases[identity]
+        self.monitor.healings.pop(identity, None)
+        self.monitor.troubles.discard(identity)
+        if case.healing is not None:
             self.monitor.settle({name for name in self.monitor.versions if not self._elsewhere(name)})
         self.closed.append(case.incident)
 
@@ -262,13 +261,14 @@ class Response:
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
         return {
-            "v": 1,
+            "v": 2,
             "cases": [case.to_state() for case in self.cases.values()],
             "ordinals": self._ordinals,
-            "sent": self._rollbacks.sent,
+            "aftermath": self.aftermath.to_state(),
+            "judged": self.judged,
+            "rollbacks": self.rollbacks.to_state(),
             "last_page": self.last_page,
-            "reminded": self._reminded,
-            "told": sorted(self._told),
+            "reviewed": self.review.asked,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -277,48 +277,8 @@ class Response:
             case = Case.from_state(saved)
             self.cases[case.incident.id] = case
             self._keep(case)
-        self._ordinals, self._rollbacks.sent = dict(state["ordinals"]), list(state["sent"])
-        self.last_page, self._reminded = state["last_page"], state["reminded"]
-        self._told = {(rule, version, segment) for rule, version, segment in state["told"]}
-
-
-def features_of(diagnosis: Diagnosis, moved: Sequence[FeatureChange]) -> list[dict[str, Any]]:
-    """Rank the columns that are part of it: what a rule found first, then what moved since the onset."""
-    found = {effect.name: effect for verdict in diagnosis.found for effect in verdict.effects}
-    ranked = [
-        {"name": one.name, "effect": round(one.effect, 4), "what": one.what}
-        for one in sorted(found.values(), key=lambda one: (-abs(one.effect), one.name))
-    ]
-    ranked += [
-        {"name": change.name, "effect": round(change.effect, 4), "what": f"mean {change.before:.4g} to {change.after:.4g}"}
-        for change in moved
-        if change.name not in found
-    ]
-    return ranked[:FEATURES]
-
-
-def why_over(case: Case, measure: str) -> str:
-    """Say what showed that an incident is over."""
-    healing = case.healing
-    if healing is None:
-        return f"{' and '.join(sorted({scope[0] for scope in case.scopes}))} found it over"
-    since = "since the rollback" if healing.since is not None else "since the alarm"
-    return (
-        f"the {measure} is {100 * healing.mean:.3g} % over {healing.labels} labels {since}, "
-        f"under the limit of {100 * healing.limit:.3g} %"
-    )
-
-
-def segment_of(diagnosis: Diagnosis, version: Version | None, onset: float) -> str | None:
-    """Name the narrowest segment outside which there is no harm."""
-    losses = [verdict for verdict in diagnosis.found if verdict.rule in LOSSES]
-    if version is None or not losses:
-        return None
-    blamed = version.segments.blame(onset)
-    everywhere = any(verdict.segment is None for verdict in losses)
-    return blamed if blamed is not None or everywhere else losses[0].segment
-
-
-def _end_of(day: date) -> float:
-    """The first moment after a day in UTC, epoch seconds."""
-    return datetime.combine(day, time.max, tzinfo=UTC).timestamp()
+        self.aftermath.restore(state["aftermath"])
+        self.judged = {rule: dict(counts) for rule, counts in state["judged"].items()}
+        self.rollbacks.restore(state["rollbacks"])
+        self._ordinals = dict(state["ordinals"])
+        self.last_page, self.review.asked = state["last_page"], state["reviewed"]

@@ -6,11 +6,13 @@ or does not help is told to a person; none of that sends a second one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
 from alerting.incidents import Action
-from daemon.brake import BREAKER_WINDOW, Situation, may_roll_back
+from alerting.rollbacks.command import RollbackCommand
+from daemon.brake import BREAKER_WINDOW, Answer, Situation, may_roll_back
 from daemon.cases import Case, Context, Rollback
 from daemon.letters import Letters
 from daemon.policy import EXPLAINED
@@ -37,44 +39,98 @@ class RollbackWatch:
         self.guardrail = guardrail
         self.monitor = monitor
         self.sent: list[float] = []  # clocks at which this model was rolled back
+        self.cleared: dict[str, int] = {}  # version -> how often a person took the blame from it
         self._letters = letters
         self._recorded = recorded
 
     def consider(self, case: Case, context: Context) -> bool:
         """Decide on a rollback; True when the decision is new."""
-        settings, incident, blamed = self.guardrail.respond.rollback, case.incident, case.incident.version
+        settings, blamed = self.guardrail.respond.rollback, case.incident.version
         if settings is None or blamed is None or case.healing is None or case.healing.shadow or not context.live:
             return False
-        if incident.cause in EXPLAINED:
+        if case.incident.cause in EXPLAINED:
             return self._block(case, blamed, context)
-        if incident.cause != "new_version":
+        answer = self.ask(case, context)
+        if answer.kind == "wait" or answer.reason in case.refused:
             return False
+        if answer.kind == "rollback" and answer.target is not None:
+            self._roll_back(case, settings.with_, answer.target, context)
+            return True
+        case.refused.append(answer.reason)
+        action = Action(kind=answer.kind, at=context.now, target=answer.target, reason=answer.reason)
+        case.incident = incidents.add_action(case.incident, action)
+        return True
+
+    def ask(self, case: Case, context: Context) -> Answer:
+        """Whether the version of a case may be rolled back now, and to which one; else why not."""
+        settings, incident, blamed = self.guardrail.respond.rollback, case.incident, case.incident.version
+        if settings is None:
+            return Answer("wait", "the guardrail file has no respond.rollback")
+        if not context.live:
+            return Answer("wait", "the daemon is behind the topics and does not know what serves now")
+        if incident.cause != "new_version" or blamed is None:
+            return Answer("wait", f"the cause is {incident.cause}, and only a new_version is rolled back")
         version = self.monitor.versions.get(blamed)
         contest = self.monitor.contests.get(blamed)
         if version is None or contest is None or contest.trial is None:
-            return False
+            return Answer("wait", f"version {blamed} has not been compared with an older one")
         situation = Situation(
             blamed=blamed,
             labels=contest.labels,
             serves=version.traffic.serves(context.now, self.monitor.age + BREAKER_WINDOW),
             rolled_back=version.blamed,
             targets=self.monitor.succession.targets(blamed),
-            unfit=frozenset(
-                name for name, other in self.monitor.versions.items() if other.blamed or other.over_limit()
-            ),
+            unfit=frozenset(name for name, other in self.monitor.versions.items() if other.blamed or other.over_limit()),
             sent=self.sent,
             breaking=context.breaking,
-        )  # fmt: skip
-        answer = may_roll_back(settings, situation, context.now)
-        if answer.kind == "wait" or answer.reason in case.refused:
+        )
+        return may_roll_back(settings, situation, context.now)
+
+    def approve(self, case: Case, by: str, context: Context) -> Answer:
+        """Roll back on a person's word, where nothing but that was missing; else why not. In observe mode nothing is sent."""
+        settings, answer = self.guardrail.respond.rollback, self.ask(case, context)
+        if settings is None or answer.target is None or answer.kind not in {"rollback", "rollback_awaits_approval"}:
+            return answer
+        if case.incident.observe:
+            return Answer("rollback_blocked", "in observe mode nothing is sent")
+        self._roll_back(case, settings.with_, answer.target, context, f"approved by {by}")
+        return Answer("rollback", f"approved by {by}", answer.target)
+
+    def rehearsed(self, case: Case, context: Context) -> RollbackCommand | None:
+        """Give the command that a rollback of the case would send now; None when there is nothing to roll back to."""
+        settings, blamed = self.guardrail.respond.rollback, case.incident.version
+        if settings is None or blamed is None:
+            return None
+        if case.rollback is not None:
+            return self._letters.command(case.incident, case.rollback.target, case.rollback.key, case.rollback.at)
+        target = next(iter(self.monitor.succession.targets(blamed)), None) or next(
+            (name for name in settings.fallbacks if name != blamed), None
+        )
+        return None if target is None else self._letters.command(case.incident, target, self.key_of(blamed), context.now)
+
+    def key_of(self, blamed: str) -> str:
+        """Give the key under which a version is rolled back: one for ever, until a person clears it."""
+        cleared = self.cleared.get(blamed, 0)
+        return f"rollback:{self.guardrail.model}:{blamed}" + (f"#{cleared + 1}" if cleared else "")
+
+    def clear(self, blamed: str) -> bool:
+        """Take the blame from a version: it may be rolled back again, under a new key. False when it had none."""
+        version = self.monitor.versions.get(blamed)
+        if version is None or not version.blamed:
             return False
-        if answer.kind == "rollback" and answer.target is not None:
-            self._roll_back(case, settings.with_, blamed, answer.target, context)
-            return True
-        case.refused.append(answer.reason)
-        action = Action(kind=answer.kind, at=context.now, target=answer.target, reason=answer.reason)
-        case.incident = incidents.add_action(incident, action)
+        version.blamed = False
+        self.cleared[blamed] = self.cleared.get(blamed, 0) + 1
+        if blamed not in self.monitor.contests:
+            self.monitor.succession.challenge(version)
         return True
+
+    def to_state(self) -> dict[str, Any]:
+        """Give everything as plain data."""
+        return {"sent": self.sent, "cleared": self.cleared}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `to_state` gave."""
+        self.sent, self.cleared = list(state["sent"]), dict(state["cleared"])
 
     def _block(self, case: Case, blamed: str, context: Context) -> bool:
         """Note that a newer version is not rolled back although it does harm; True when that is new."""
@@ -87,10 +143,10 @@ class RollbackWatch:
         case.incident = incidents.add_action(case.incident, action)
         return True
 
-    def _roll_back(self, case: Case, executor: str, blamed: str, target: str, context: Context) -> None:
-        incident = case.incident
-        key = f"rollback:{incident.model}:{blamed}"
-        action = Action(kind="rollback", at=context.now, target=target, key=key)
+    def _roll_back(self, case: Case, executor: str, target: str, context: Context, reason: str | None = None) -> None:
+        incident, blamed = case.incident, case.incident.version or ""
+        key = self.key_of(blamed)
+        action = Action(kind="rollback", at=context.now, target=target, key=key, reason=reason)
         case.incident = incidents.add_action(incident, action)
         case.rollback = Rollback(target, context.now, key)
         if incident.observe:
@@ -131,18 +187,19 @@ class RollbackWatch:
             rollback.confirmed, rollback.overdue = None, True
             if case.healing is not None:
                 case.healing.withdraw()
-            self._reopen(case, reason, context)
             self.complain(case, "rollback_unconfirmed", reason, context)
+            self._reopen(case, reason, context)
             return
         target = self.monitor.versions.get(rollback.target)
         if case.incident.cause != "new_version" or target is None or target.alarm is None:
             return
         reason = f"the rollback did not help: version {rollback.target} is over its limit too"
         case.incident = incidents.change_cause(case.incident, "concept", reason, context.now)
+        self._letters.press(case, reason, context)
         self._reopen(case, reason, context)
-        self._letters.tell(case, "update", context)
 
     def _reopen(self, case: Case, reason: str, context: Context) -> None:
+        # After it was told: whoever acknowledged it must hear of this as of a new problem, and here that is forgotten.
         if case.incident.state == "mitigated":
             case.incident = incidents.relapse(case.incident, reason, context.now)
 
@@ -150,5 +207,8 @@ class RollbackWatch:
         """Page that a rollback is stuck, failed or did not last."""
         target = case.rollback.target if case.rollback is not None else None
         case.incident = incidents.add_action(case.incident, Action(kind=kind, at=context.now, target=target, reason=reason))
-        case.incident = incidents.raise_severity(case.incident, "page", context.now, reason)
-        self._letters.tell(case, "update", context)
+        before, case.incident = case.incident, incidents.raise_severity(case.incident, "page", context.now, reason)
+        if case.incident.severity != before.severity:
+            self._letters.renew(case, reason, context)
+        else:
+            self._letters.press(case, reason, context)

@@ -160,6 +160,12 @@ class Http(Group):
 
     host: Text = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Who shows it (`Authorization: Bearer …`) may acknowledge, resolve, silence and roll back; without one "
+        "nobody may. Best given by the environment.",
+    )
 
 
 class Log(Group):

@@ -21,6 +21,7 @@ from alerting.notice import Notice
 from alerting.notice import to_record as notice_record
 from daemon.brake import BREAKER_WINDOW
 from daemon.cases import Context
+from daemon.desk import Desk
 from daemon.errors import CannotStart
 from daemon.events import Event, Label, Prediction
 from daemon.join import Join
@@ -29,6 +30,8 @@ from daemon.response import Response
 from daemon.trail import Trail
 
 if TYPE_CHECKING:
+    from alerting.acts import Act, Answer
+    from alerting.silences import Silence
     from daemon.guardrails import Guardrail
     from daemon.rules.verdict import State, Verdict
     from daemon.store import Store
@@ -40,7 +43,7 @@ IDLE_TICKS: Final = 6
 #: Of a silence of all models, the share that may pass between two ticks.
 SILENCE_SHARE: Final = 0.01
 #: Version of the layout of the store.
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 
 Offsets = dict[tuple[str, int], int]
 
@@ -103,7 +106,7 @@ class Watched:
             return []
         self.active = False
         self.trail.sample(context.now, self.monitor.versions)
-        return [*self.response.remind(context), *self.step(context)]
+        return [*self.response.review.remind(context), *self.step(context)]
 
     def _spend(self, now: float) -> None:
         """Book the time since the last judgement on the states that it found."""
@@ -146,6 +149,7 @@ class Task:
         max_pending: most predictions in the join, over all models.
         generation: of the assignment; intents carry it.
         done: keys of acts that the journal knows to be done, for a task that starts without a store.
+        silences: those that the journal knows of, likewise.
 
     Raises:
         CannotStart: another release wrote the store.
@@ -161,6 +165,7 @@ class Task:
         max_pending: int = 5_000_000,
         generation: int = 0,
         done: frozenset[str] = frozenset(),
+        silences: Iterable[Silence] = (),
     ) -> None:
         self.store = store
         self.generation = generation
@@ -176,6 +181,7 @@ class Task:
         self._last_event = 0.0  # the clock at the last event
         limit = max(max_pending // max(len(guardrails), 1), 1)
         self.models = {name: Watched(guardrail, store, limit, routes or {}, recorded) for name, guardrail in guardrails.items()}
+        self.desk = Desk({name: watched.response for name, watched in self.models.items()}, silences)
         self._restore()
 
     # --- events and time
@@ -220,13 +226,28 @@ class Task:
             if self.clock is not None:
                 self._add(watched.step(self._context(self.clock, watched)))
 
-    def _context(self, now: float, watched: Watched) -> Context:
+    def _context(self, now: float, watched: Watched | None) -> Context:
         breaking = sum(
             1
             for other in self.models.values()
             if other is not watched and other.response.last_page is not None and now - other.response.last_page < BREAKER_WINDOW
         )
-        return Context(now, self.live, breaking, self.generation, self.offsets)
+        return Context(now, self.live, breaking, self.generation, self.offsets, self.desk.silences(now))
+
+    # --- persons
+
+    def act(self, act: Act) -> Answer:
+        """Carry out what a person wants done, at the clock as it stands. It lasts with the next checkpoint: answer after that."""
+        now = act.at if self.clock is None else self.clock
+
+        def context(model: str) -> Context:
+            if model:
+                self.models[model].dirty = True
+            return self._context(now, self.models.get(model))
+
+        answer, intents = self.desk.act(act, context)
+        self._add(intents)
+        return answer
 
     # --- the outbox
 
@@ -289,6 +310,9 @@ class Task:
                 watched.join.save()
                 self.store.put(b"m\0" + name.encode(), _encode(watched.to_state()))
                 watched.dirty = False
+        if self.desk.dirty:
+            self.store.put(b"p", _encode(self.desk.to_state()))
+            self.desk.dirty = False
         self.store.put(
             b"t",
             _encode(
@@ -318,6 +342,9 @@ class Task:
         self.clock, self._next_tick, self._last_event = state["clock"], state["next_tick"], state["last_event"]
         self.offsets = {(topic, partition): offset for topic, partition, offset in state["offsets"]}
         self.unmonitored, self._next_number = state["unmonitored"], state["next_number"]
+        persons = self.store.get(b"p")
+        if persons is not None:
+            self.desk.restore(_decode(persons))
         for name, watched in self.models.items():
             value = self.store.get(b"m\0" + name.encode())
             if value is not None:

@@ -192,6 +192,11 @@ class Telemetry:
         """An incident was opened."""
         self._count("watchkeeper_incidents_total", 1, model, cause, severity)
 
+    def incident_judged(self, model: str, rule: str, verdict: str, n: int, precision: float) -> None:
+        """Persons judged `n` more incidents of a rule; of all that they judged, the share `precision` was real (NaN: unknown)."""
+        self._count("watchkeeper_incidents_judged_total", n, model, rule, verdict)
+        self._set("watchkeeper_rule_precision_ratio", precision, model, rule)
+
     def action(self, kind: Kind, status: Status) -> None:
         """The dispatcher tried something, and this came of it."""
         self._count("watchkeeper_actions_total", 1, kind, status)
@@ -240,9 +245,8 @@ class Telemetry:
             return
         for name in _OWNED:
             self._gauges[name].clear()
-        self._verdicts.clear()
-        self._stages.clear()
-        self._incidents.clear()
+        for known in (self._verdicts, self._stages, self._incidents):
+            known.clear()
 
     def loop_progress(self, now: float) -> None:
         """The loop went round at `now` (epoch seconds)."""
@@ -255,8 +259,6 @@ class Telemetry:
     def build_info(self, version: str, river: str) -> None:
         """These versions run."""
         self._set("watchkeeper_build_info", 1, version, platform.python_version(), river)
-
-    # What is gone ------------------------------------------------------------------------------------------------------
 
     def forget_version(self, model: str, version: str) -> None:
         """A version is no longer watched: its series leave, or each release would add to the page for ever."""

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from alerting.incidents import State as IncidentState
 from alerting.incidents import to_record
+from alerting.priority import by_priority
+from alerting.report import report
+from alerting.silences import to_record as silence_record
 from daemon.endpoints import Health
 
 if TYPE_CHECKING:
@@ -38,6 +41,19 @@ class LiveViews:
         """Give incidents, newest first."""
         found = self._ledger.incidents(model=model, state=cast("IncidentState | None", state), limit=limit)
         return [to_record(incident) for incident in reversed(found)]
+
+    def queue(self, model: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
+        """Give the incidents that are open, the most urgent first."""
+        found = by_priority(one for one in self._ledger.live() if model in {None, one.model} and state in {None, one.state})
+        return [to_record(incident) for incident in found[:limit]]
+
+    def silences(self) -> list[dict[str, Any]]:
+        """Give the silences that are not over, the first to end first."""
+        return [silence_record(silence) for silence in self._ledger.silences(time.time())]
+
+    def report(self, since: float, until: float) -> dict[str, Any]:
+        """Give the shift report."""
+        return report(self._ledger.since(since), since, until)
 
     def incident(self, incident_id: str) -> dict[str, Any] | None:
         """Give one incident with what was done about it."""

@@ -10,8 +10,11 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from alerting.rollbacks import Plan
+from daemon.changes import Door
 from daemon.endpoints import Endpoints, Health
 from daemon.errors import CannotStart
+from daemon.inbox import Inbox
 from daemon.telemetry import Telemetry
 
 OPEN = {"id": "0123456789ab", "model": "loan", "state": "open", "numbers": {"mean": 0.3, "limit": float("nan")}}
@@ -29,6 +32,15 @@ class FixedViews:
     def incidents(self, model: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
         found = [i for i in (OPEN, RESOLVED, OTHER) if model in {None, i["model"]} and state in {None, i["state"]}]
         return found[:limit]
+
+    def queue(self, model: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
+        return [i for i in reversed(self.incidents(model, state, limit)) if i["state"] != "resolved"]
+
+    def silences(self) -> list[dict[str, Any]]:
+        return [{"id": "s", "model": "loan", "ends": 1.0}]
+
+    def report(self, since: float, until: float) -> dict[str, Any]:
+        return {"from": since, "to": until}
 
     def incident(self, incident_id: str) -> dict[str, Any] | None:
         return next((i for i in (OPEN, RESOLVED, OTHER) if i["id"] == incident_id), None)
@@ -49,6 +61,11 @@ class FixedViews:
         return self.readiness
 
 
+def closed(views: FixedViews) -> Door:
+    """A door that nobody has a token for."""
+    return Door(inbox=Inbox(), token=None, plan=lambda executor, command: Plan(found=""), known=views.incident)
+
+
 @pytest.fixture
 def views() -> FixedViews:
     """A healthy daemon's views."""
@@ -60,7 +77,7 @@ def client(views: FixedViews) -> Iterator[httpx.Client]:
     """A client of a running server."""
     registry = CollectorRegistry()
     Telemetry(registry).event_read("predictions", 3)
-    endpoints = Endpoints(views, registry, port=0)
+    endpoints = Endpoints(views, registry, closed(views), port=0)
     endpoints.start()
     with httpx.Client(base_url=endpoints.address, timeout=10, trust_env=False) as client:
         yield client
@@ -121,6 +138,18 @@ def test_incidents_are_filtered(client: httpx.Client) -> None:
     assert ids(client.get("/api/v1/incidents", params={"limit": 1})) == [OPEN["id"]]
 
 
+def test_the_queue_has_what_is_not_resolved(client: httpx.Client) -> None:
+    """In the order of priority, whatever that is."""
+    assert ids(client.get("/api/v1/incidents", params={"order": "priority"})) == [OTHER["id"], OPEN["id"]]
+
+
+def test_silences_and_the_report_are_shown(client: httpx.Client) -> None:
+    """To everybody: they hold no secret."""
+    assert client.get("/api/v1/silences").json() == {"silences": [{"id": "s", "model": "loan", "ends": 1.0}]}
+    assert client.get("/api/v1/report", params={"since": 1, "until": 2}).json() == {"from": 1.0, "to": 2.0}
+    assert client.get("/api/v1/report", params={"since": "nan", "until": 2}).status_code == 422
+
+
 @pytest.mark.parametrize("params", [{"state": "gone"}, {"limit": "0"}, {"limit": "1001"}, {"limit": "many"}])
 def test_a_wrong_filter_is_refused(client: httpx.Client, params: dict[str, str]) -> None:
     """A state that there is not and a limit out of bounds are the caller's mistake, and named."""
@@ -152,7 +181,7 @@ def test_verdicts_and_guardrails_are_shown(client: httpx.Client, views: FixedVie
 
 
 def test_nothing_can_be_changed(client: httpx.Client) -> None:
-    """The endpoints read only."""
+    """An incident is read here; what persons do to it has addresses of its own."""
     assert client.post("/api/v1/incidents/0123456789ab").status_code == 405
     assert client.delete("/api/v1/incidents/0123456789ab").status_code == 405
 
@@ -165,6 +194,13 @@ def test_openapi_describes_every_route_and_needs_no_network(client: httpx.Client
         "/api/v1/guardrails",
         "/api/v1/incidents",
         "/api/v1/incidents/{incident_id}",
+        "/api/v1/incidents/{incident_id}/acknowledge",
+        "/api/v1/incidents/{incident_id}/resolve",
+        "/api/v1/incidents/{incident_id}/rollback",
+        "/api/v1/models/{model}/versions/{version}/clear",
+        "/api/v1/report",
+        "/api/v1/silences",
+        "/api/v1/silences/{silence_id}",
         "/api/v1/verdicts",
         "/livez",
         "/metrics",
@@ -178,7 +214,7 @@ def test_a_port_in_use_is_one_clear_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(CannotStart) as caught:
-            Endpoints(FixedViews(), CollectorRegistry(), port=port).start()
+            Endpoints(FixedViews(), CollectorRegistry(), closed(FixedViews()), port=port).start()
 
     expected = f"The HTTP endpoints cannot listen on 127.0.0.1 port {port}: "
     assert (str(caught.value).startswith(expected), "set http.host and http.port" in str(caught.value)) == (True, True)
@@ -186,7 +222,7 @@ def test_a_port_in_use_is_one_clear_sentence() -> None:
 
 def test_a_stopped_server_frees_its_port_and_can_start_again() -> None:
     """Stop closes the port, twice is harmless, and start listens on the same port anew."""
-    endpoints = Endpoints(FixedViews(), CollectorRegistry(), port=0)
+    endpoints = Endpoints(FixedViews(), CollectorRegistry(), closed(FixedViews()), port=0)
     endpoints.start()
     address = endpoints.address
     endpoints.stop()

@@ -56,7 +56,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 @pytest.fixture
 def client(scene: Scene) -> Iterator[httpx.Client]:
     """A browser's requests."""
-    endpoints = Endpoints(scene, CollectorRegistry(), port=0)
+    endpoints = Endpoints(scene, CollectorRegistry(), scene.door(), port=0)
     endpoints.start()
     with httpx.Client(base_url=endpoints.address, timeout=10, trust_env=False, headers={"accept": "text/html"}) as client:
         yield client
@@ -204,7 +204,7 @@ def test_hostile_text_is_shown_and_never_run(tmp_path: Path) -> None:
     features = [{"name": HOSTILE, "effect": float("nan"), "what": HOSTILE}]
     changed = known | {"features": features, "examples": [HOSTILE], "segment": HOSTILE, "revision": 999}
     scene.ledger.apply(json.loads(json.dumps({"v": 1, "kind": "incident", "incident": changed}).replace("NaN", "1e300")))
-    endpoints = Endpoints(scene, CollectorRegistry(), port=0)
+    endpoints = Endpoints(scene, CollectorRegistry(), scene.door(), port=0)
     endpoints.start()
     with httpx.Client(base_url=endpoints.address, timeout=10, trust_env=False) as client:
         answers = [client.get(path) for path in ("/", "/models/loan", f"/incidents/{known['id']}")]

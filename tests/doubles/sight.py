@@ -11,7 +11,12 @@ from prometheus_client import CollectorRegistry
 from alerting.incidents import to_record
 from alerting.journal import entry_of_body
 from alerting.ledger import Ledger
+from alerting.priority import by_priority
+from alerting.report import report
+from alerting.rollbacks import Plan
+from daemon.changes import Door
 from daemon.endpoints import Health
+from daemon.inbox import Inbox
 from daemon.reporting import Reporter
 from daemon.store import MemoryStore
 from daemon.task import Task
@@ -82,6 +87,22 @@ class Scene:
 
     def incidents(self, model: str | None, state: Any, limit: int) -> list[dict[str, Any]]:  # noqa: ANN401  # a State
         return [to_record(one) for one in reversed(self.ledger.incidents(model=model, state=state, limit=limit))]
+
+    def queue(self, model: str | None, state: Any, limit: int) -> list[dict[str, Any]]:  # noqa: ANN401  # a State
+        """What is open, the most urgent first."""
+        return [to_record(incident) for incident in by_priority(self.ledger.live())[:limit]]
+
+    def silences(self) -> list[dict[str, Any]]:
+        """Nobody made one."""
+        return []
+
+    def report(self, since: float, until: float) -> dict[str, Any]:
+        """The shift report."""
+        return report(self.ledger.since(since), since, until)
+
+    def door(self) -> Door:
+        """A door that nobody has a token for."""
+        return Door(inbox=Inbox(), token=None, plan=lambda executor, command: Plan(found=""), known=self.incident)
 
     def incident(self, incident_id: str) -> dict[str, Any] | None:
         found = self.ledger.incident(incident_id)

@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 def served(tmp_path: Path) -> Iterator[tuple[Scene, str]]:
     """Views before their first event, and where they are served."""
     scene = Scene(tmp_path)
-    endpoints = Endpoints(scene, CollectorRegistry(), port=0)
+    endpoints = Endpoints(scene, CollectorRegistry(), scene.door(), port=0)
     endpoints.start()
     yield scene, endpoints.address
     endpoints.stop()

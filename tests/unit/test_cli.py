@@ -161,11 +161,11 @@ def test_good_files_are_named_with_version_and_digest(guardrail: Path, capsys: p
     assert (first, err) == (second, "")
 
 
-def test_what_is_not_judged_yet_is_noted(guardrail: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_has_no_effect_is_noted(guardrail: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Below the file's line; the file is good all the same."""
-    guardrail.write_text(GUARDRAIL.replace("{with: kafka}", "{with: kafka, approval: manual}"))
+    guardrail.write_text(GUARDRAIL.replace("{events: 1000}", "{events: 1000, profile: loan.json}"))
     assert main(["check", str(guardrail)]) == OK
-    assert capsys.readouterr().out.splitlines()[1].startswith("  note: approval: manual only announces")
+    assert capsys.readouterr().out.splitlines()[1].startswith("  note: reference.profile: there is no file loan.json")
 
 
 def test_every_problem_is_listed_with_its_place(guardrail: Path, capsys: pytest.CaptureFixture[str]) -> None:

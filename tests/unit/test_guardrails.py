@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from daemon.errors import NO, InvalidGuardrails, Problem
 from daemon.guardrail_parts import DEFAULT_RULES, LOSSES
-from daemon.guardrails import NOT_YET, Guardrail, load, load_directory, notices
+from daemon.guardrails import Guardrail, load, load_directory, notices
 from detectors import performance
 from detectors.profile import ProfileBuilder
 
@@ -277,14 +277,6 @@ def test_the_losses_of_a_task_are_those_that_can_be_computed() -> None:
 
 def test_the_smallest_file_asks_for_nothing_that_is_not_there() -> None:
     """A notice for every file would be read by nobody."""
-    assert notices(guardrail()) == []
-
-
-def test_each_thing_that_has_no_effect_yet_has_its_notice() -> None:
-    """What was not asked for has none."""
-    asking = guardrail(respond={"rollback": {"with": "kafka", "approval": "manual"}})
-
-    assert notices(asking) == list(NOT_YET.values())
     assert notices(guardrail()) == []
 
 

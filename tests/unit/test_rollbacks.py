@@ -157,7 +157,7 @@ def test_a_rollback_that_waits_for_a_person_is_told_once() -> None:
 
 def test_a_version_that_does_harm_again_is_blocked_once() -> None:
     """Its first incident is over; the second one pages and says why nothing was sent."""
-    world = World().learned().serve("7", 0.1, 500).serve("8", 0.4, 600)
+    world = World().learned().serve("7", 0.1, 2_500).serve("8", 0.4, 600)
     first, second = sorted(world.incidents.values(), key=lambda incident: incident.opened)
     blocked = [action.reason for action in second.actions if action.kind == "rollback_blocked"]
 

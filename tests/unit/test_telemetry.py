@@ -60,6 +60,7 @@ def everything_happens(telemetry: Telemetry) -> None:
     telemetry.detector_restarted("adwin")
     telemetry.incidents_open("loan", {("new_version", "page"): 1})
     telemetry.incident_opened("loan", "new_version", "page")
+    telemetry.incident_judged("loan", "harm", "real", 1, 1.0)
     telemetry.action("page", "done")
     telemetry.actions_pending(1, 2.5)
     telemetry.guardrail_info("loan", 3, "0123456789ab")
