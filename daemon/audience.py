@@ -1,8 +1,8 @@
-"""Whom a model's letters go to, and whether now: routes, silences and repetitions, as far as they are known when a letter is written.
+"""Whom a model's letters go to, and whether now: routes, silences and repetitions, as they are known when a letter is written.
 
-A problem is routed when it is first told: by the guardrail file, else by the settings' rules and the time of day. News of it go to
-those who know of it, not to whoever is on duty now: who was woken hears that the rollback is confirmed, and nobody else is woken
-for that. What a silence mutes is told when it ends, as it stands then.
+A problem is routed when it is first told: by the guardrail file, else by the settings' rules and the time of day. News of it go
+to those who know of it, not to whoever is on duty now: who was woken hears that the rollback is confirmed, and nobody else is
+woken for that. What a silence mutes is told when it ends, as it stands then.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Audience:
 
     def overdue(self, case: Case, context: Context) -> tuple[str, ...]:
         """Name the routes that are to be told once more of a page that nobody has acknowledged."""
-        if case.incident.severity != "page" or case.incident.state != "open" or not context.live:
+        incident = case.incident
+        if incident.severity != "page" or incident.state != "open" or incident.observe or not context.live:
             return ()
         every = self._routing.repeat
         return tuple(route for route, said in case.said.items() if route in every and context.now - said >= every[route])

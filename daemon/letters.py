@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
 from alerting.incidents import Action, Incident
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from alerting.routing import Routing
     from daemon.cases import Case, Context
     from daemon.guardrails import Guardrail
+
+#: Why something is told that was known before.
+SILENCE_OVER: Final = "the silence is over"
 
 
 class Letters:
@@ -67,18 +70,24 @@ class Letters:
     def tell(self, case: Case, event: Event, context: Context) -> None:
         """Tell whoever is to know, unless a silence mutes it; those that were told also hear who has seen it, and its end."""
         if event in {"trigger", "update"}:
+            held = case.muted
             if self._mute(case, event, context):
+                return
+            if held == "trigger" and case.told:  # of a new problem, under whose key nobody has heard yet
+                self.renew(case, SILENCE_OVER, context)
                 return
             event = event if case.told else "trigger"
         self._send(case, event, self._audience.routes(case, event, context.now), context)
 
-    def follow(self, case: Case, context: Context) -> None:
+    def follow(self, cases: Iterable[Case], context: Context) -> None:
         """Tell what is due by the passing of time alone: what a silence held back, what nobody has acknowledged."""
-        if case.muted:
-            silence = self._audience.silence(case.incident, context)
-            if silence is None:
+        for case in cases:
+            if not case.muted:
+                self._repeat(case, context)
+            elif self._audience.silence(case.incident, context) is None:
                 self._unmute(case, context)
-            return
+
+    def _repeat(self, case: Case, context: Context) -> None:
         overdue = self._audience.overdue(case, context)
         if overdue and not self._mute(case, "update", context):
             since = duration(context.now - case.incident.opened)
@@ -99,10 +108,9 @@ class Letters:
     def _unmute(self, case: Case, context: Context) -> None:
         """Tell what was held back, as it stands now: as a new problem where there was one, and where nobody knows of it yet."""
         held, case.muted = case.muted, ""
-        reason = "the silence is over"
-        case.incident = incidents.note(case.incident, context.now, "unmuted", reason)
+        case.incident = incidents.note(case.incident, context.now, "unmuted", SILENCE_OVER)
         if held == "trigger" and case.told:
-            self.renew(case, reason, context)
+            self.renew(case, SILENCE_OVER, context)
         else:
             self.tell(case, "update", context)
             if case.incident.acknowledged is not None:

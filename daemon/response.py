@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 from alerting import incidents
 from alerting.incidents import Action, Incident, Judgement, Terms
 from alerting.intents import Intent, Outcome
-from alerting.routing import FALLBACK
 from daemon.aftermath import Aftermath
 from daemon.cases import Case, Context
 from daemon.dossier import features_of, finding_of, healing_of, segment_of, why_over
@@ -54,9 +53,9 @@ class Response:
         self.judged: dict[str, dict[Judgement, int]] = {}  # rule -> what persons said of its incidents
         self.last_page: float | None = None
         self.letters = Letters(guardrail, routing)
+        self.review = Review(guardrail, self.letters)
         self.rollbacks = RollbackWatch(guardrail, monitor, self.letters, recorded)
         self._ordinals: dict[str, int] = {}
-        self._review = Review(guardrail, self.letters)
         self._terms = Terms(
             version=guardrail.version,
             digest=guardrail.short_digest,
@@ -67,11 +66,6 @@ class Response:
         )
 
     # --- the step
-
-    def remind(self, context: Context) -> list[Intent]:
-        """Ask for a review of the guardrail file, when it is due."""
-        self._review.remind(context)
-        return self.letters.take()
 
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
@@ -86,6 +80,7 @@ class Response:
                 self._open(diagnosis, context)
         for case in list(self.cases.values()):
             self._follow(case, verdicts, context)
+        self.letters.follow(self.cases.values(), context)
         for incident in [case.incident for case in self.cases.values()] + self.closed:
             if before.get(incident.id) != incident.revision:
                 self.letters.journal(incident, context)
@@ -212,8 +207,6 @@ class Response:
             self.rollbacks.check(case, case.rollback, context)
         if self._over(case, verdicts, context.now):
             self._resolve(case, context)
-        else:
-            self.letters.follow(case, context)
 
     def _over(self, case: Case, verdicts: Sequence[Verdict], now: float) -> bool:
         """Whether it was found that all is well again; a harm is over when losses are, and drift may go on without one."""
@@ -225,11 +218,8 @@ class Response:
             return False
         return cleared(scopes, verdicts, self.monitor.serving(now))
 
-    def acted(self, intent: Intent, outcome: Outcome, context: Context) -> list[Intent]:
+    def acted(self, key: str, outcome: Outcome, context: Context) -> list[Intent]:
         """Take the end of an act that the dispatcher reports; a rollback that could not be sent is told."""
-        key = intent.key
-        if intent.kind in {"page", "ticket"}:
-            self._fell_back(intent, outcome.fallback, context)
         for case in self.cases.values():
             if case.rollback is not None and case.rollback.key == key:
                 if outcome.status == "failed":
@@ -238,15 +228,6 @@ class Response:
                     case.incident = incidents.note(case.incident, outcome.at, "rollback_sent", outcome.detail)
                 self.letters.journal(case.incident, context)
         return self.letters.take()
-
-    def _fell_back(self, intent: Intent, route: str | None, context: Context) -> None:
-        if route in {None, FALLBACK} or intent.incident is None:
-            return
-        case = self.cases.get(intent.incident)
-        lately = self.aftermath.lately.get(intent.incident)
-        if case is None and lately is not None and lately.returns:
-            case = lately  # its end is still to be told
-        self.letters.fell_back(case, intent, str(route), context)
 
     def _resolve(self, case: Case, context: Context) -> None:
         case.incident = incidents.resolve(case.incident, why_over(case, self.monitor.measure), context.now)
@@ -289,7 +270,7 @@ class Response:
             "judged": self.judged,
             "rollbacks": self.rollbacks.to_state(),
             "last_page": self.last_page,
-            "reminded": self._review.reminded,
+            "reviewed": self.review.asked,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -302,4 +283,4 @@ class Response:
         self.judged = {rule: dict(counts) for rule, counts in state["judged"].items()}
         self.rollbacks.restore(state["rollbacks"])
         self._ordinals = dict(state["ordinals"])
-        self.last_page, self._review.reminded = state["last_page"], state["reminded"]
+        self.last_page, self.review.asked = state["last_page"], state["reviewed"]

@@ -19,7 +19,7 @@ from alerting.intents import from_record as intent_of
 from alerting.intents import to_record as record_of
 from alerting.notice import Notice
 from alerting.notice import to_record as notice_record
-from alerting.routing import Routing
+from alerting.routing import FALLBACK, Routing
 from daemon.brake import BREAKER_WINDOW
 from daemon.cases import Context
 from daemon.desk import Desk
@@ -28,6 +28,7 @@ from daemon.events import Event, Label, Prediction
 from daemon.join import Join
 from daemon.monitor import Monitor
 from daemon.response import Response
+from daemon.stand_ins import told_instead
 from daemon.trail import Trail
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Watched:
             return []
         self.active = False
         self.trail.sample(context.now, self.monitor.versions)
-        return [*self.response.remind(context), *self.step(context)]
+        return [*self.response.review.remind(context), *self.step(context)]
 
     def _spend(self, now: float) -> None:
         """Book the time since the last judgement on the states that it found."""
@@ -298,8 +299,9 @@ class Task:
             watched = self.models.get(intent.model or "")
             if watched is not None and (intent.kind == "rollback" or outcome.fallback is not None):
                 watched.dirty = True
-                now = self.clock if self.clock is not None else outcome.at
-                self._add(watched.response.acted(intent, outcome, self._context(now, watched)))
+                context = self._context(self.clock if self.clock is not None else outcome.at, watched)
+                self._add(watched.response.acted(outcome.key, outcome, context))
+                self._add(told_instead(watched.response, intent, outcome.fallback or FALLBACK, context))
 
     # --- the checkpoint
 
