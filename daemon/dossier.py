@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from daemon.versions import Version
     from detectors.drift import FeatureChange
 
+#: Seconds without a prediction from which on a version has no share of the traffic.
+JUST_NOW: Final = 10.0
 #: Features that an incident carries.
 FEATURES: Final = 20
 #: Where a harm is, is asked again after so many labels, until there were so many.
@@ -55,9 +57,11 @@ def traffic_of(monitor: Monitor, name: str | None, now: float) -> float | None:
     """
     if name is None:
         return 1.0
-    version, serving = monitor.versions.get(name), monitor.serving(now)
-    if version is None or name not in serving:
-        return 0.0 if version is not None and version.traffic.stage == "shadow" else None
+    version = monitor.versions.get(name)
+    if version is not None and version.traffic.stage == "shadow":
+        return 0.0
+    # One that was replaced a moment ago has no share any more.
+    serving = [other for other, known in monitor.versions.items() if known.traffic.serves(now, JUST_NOW)]
     paces = {other: 1.0 / gap for other in serving if (gap := monitor.versions[other].traffic.gap) > 0}
     return round(paces[name] / sum(paces.values()), 3) if name in paces else None
 
