@@ -8,7 +8,6 @@ calls nothing and nobody: what it decides is carried out elsewhere, after it was
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
@@ -19,6 +18,7 @@ from daemon.cases import Case, Context
 from daemon.dossier import features_of, finding_of, healing_of, located, scored, why_over
 from daemon.letters import Letters
 from daemon.policy import LOSSES, RECOVERING, Diagnosis, cleared, diagnose, supersedes
+from daemon.review import Review
 from daemon.rollbacks import RollbackWatch
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Response:
         self.judged: dict[str, dict[Judgement, int]] = {}  # rule -> what persons said of its incidents
         self.last_page: float | None = None
         self.letters = Letters(guardrail, routes)
+        self.review = Review(guardrail, self.letters)
         self.rollbacks = RollbackWatch(guardrail, monitor, self.letters, recorded)
         self._ordinals: dict[str, int] = {}
-        self._reminded = 0  # version of the guardrail file whose review was asked for
         self._terms = Terms(
             version=guardrail.version,
             digest=guardrail.short_digest,
@@ -62,16 +62,6 @@ class Response:
         )
 
     # --- the step
-
-    def remind(self, context: Context) -> list[Intent]:
-        """Open a ticket, once for each version of the guardrail file, when the day is past by which it was to be reviewed."""
-        due = self.guardrail.review_by
-        if due is None or self._reminded == self.guardrail.version or context.now < _end_of(due):
-            return []
-        self._reminded = self.guardrail.version
-        if self.guardrail.mode == "enforce":
-            self.letters.remind(f"the guardrail file of {self.guardrail.model} was to be reviewed by {due}", context)
-        return self.letters.take()
 
     def step(self, verdicts: Sequence[Verdict], context: Context) -> list[Intent]:
         """Follow the verdicts; gives the new intents, in the order in which they are to be carried out."""
@@ -257,7 +247,7 @@ class Response:
             "judged": self.judged,
             "rollbacks": self.rollbacks.to_state(),
             "last_page": self.last_page,
-            "reminded": self._reminded,
+            "reviewed": self.review.asked,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -270,9 +260,4 @@ class Response:
         self.judged = {rule: dict(counts) for rule, counts in state["judged"].items()}
         self.rollbacks.restore(state["rollbacks"])
         self._ordinals = dict(state["ordinals"])
-        self.last_page, self._reminded = state["last_page"], state["reminded"]
-
-
-def _end_of(day: date) -> float:
-    """The first moment after a day in UTC, epoch seconds."""
-    return datetime.combine(day, time.max, tzinfo=UTC).timestamp()
+        self.last_page, self.review.asked = state["last_page"], state["reviewed"]

@@ -106,7 +106,7 @@ class Watched:
             return []
         self.active = False
         self.trail.sample(context.now, self.monitor.versions)
-        return [*self.response.remind(context), *self.step(context)]
+        return [*self.response.review.remind(context), *self.step(context)]
 
     def _spend(self, now: float) -> None:
         """Book the time since the last judgement on the states that it found."""
