@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from alerting import incidents
 from alerting.incidents import Finding, Incident
 from daemon.healing import Healing
 from daemon.policy import LOSSES, Diagnosis
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     from daemon.versions import Version
     from detectors.drift import FeatureChange
 
+#: Seconds without a prediction from which on a version has no share of the traffic.
+JUST_NOW: Final = 10.0
 #: Features that an incident carries.
 FEATURES: Final = 20
+#: Where a harm is, is asked again after so many labels, until there were so many.
+ASK_EVERY: Final = 25
+ASK_FOR: Final = 300
 
 
 def finding_of(monitor: Monitor, diagnosis: Diagnosis, context: Context) -> Finding:
@@ -51,9 +57,11 @@ def traffic_of(monitor: Monitor, name: str | None, now: float) -> float | None:
     """
     if name is None:
         return 1.0
-    version, serving = monitor.versions.get(name), monitor.serving(now)
-    if version is None or name not in serving:
-        return 0.0 if version is not None and version.traffic.stage == "shadow" else None
+    version = monitor.versions.get(name)
+    if version is not None and version.traffic.stage == "shadow":
+        return 0.0
+    # One that was replaced a moment ago has no share any more.
+    serving = [other for other, known in monitor.versions.items() if known.traffic.serves(now, JUST_NOW)]
     paces = {other: 1.0 / gap for other in serving if (gap := monitor.versions[other].traffic.gap) > 0}
     return round(paces[name] / sum(paces.values()), 3) if name in paces else None
 
@@ -81,6 +89,29 @@ def features_of(diagnosis: Diagnosis, moved: Sequence[FeatureChange]) -> list[di
         if change.name not in found
     ]
     return ranked[:FEATURES]
+
+
+def scored(monitor: Monitor, incident: Incident) -> list[int]:
+    """Give the labels of the incident's version as it was first and last asked where the harm is: now."""
+    version = monitor.versions.get(incident.version or "")
+    return [0, 0] if version is None else [version.scored, version.scored]
+
+
+def located(monitor: Monitor, case: Case, diagnosis: Diagnosis, now: float) -> bool:
+    """Ask again where the harm is: a guess at the alarm, known some hundred labels later. True when it is elsewhere."""
+    version = monitor.versions.get(case.incident.version or "")
+    if version is None or case.healing is None or diagnosis.version != version.name:
+        return False
+    first, last = case.asked
+    if version.scored - last < ASK_EVERY or version.scored - first > ASK_FOR:
+        return False
+    case.asked = [first, version.scored]
+    segment = segment_of(diagnosis, version, case.incident.onset)
+    if segment == case.incident.segment:
+        return False
+    case.incident = incidents.locate(case.incident, segment, now)
+    case.healing = healing_of(monitor, case.incident)
+    return True
 
 
 def healing_of(monitor: Monitor, incident: Incident) -> Healing:

@@ -15,7 +15,7 @@ from alerting.incidents import Action, Incident, Judgement, Terms
 from alerting.intents import Intent, Outcome
 from daemon.aftermath import Aftermath
 from daemon.cases import Case, Context
-from daemon.dossier import features_of, finding_of, healing_of, segment_of, why_over
+from daemon.dossier import features_of, finding_of, healing_of, located, scored, why_over
 from daemon.letters import Letters
 from daemon.policy import LOSSES, RECOVERING, Diagnosis, cleared, diagnose, supersedes
 from daemon.review import Review
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
 
-#: Where a harm is, is asked again after so many labels, until there were so many.
-ASK_EVERY: Final = 25
-ASK_FOR: Final = 300
 #: While an incident of another cause is open, nothing is learned about what is normal.
 HARMLESS: Final = frozenset({"drift", "outcome"})
 
@@ -109,7 +106,7 @@ class Response:
         name = f"{diagnosis.cause.name}/{diagnosis.version or ''}"
         ordinal = self._ordinals[name] = self._ordinals.get(name, 0) + 1
         incident = incidents.open_incident(finding, self._terms, ordinal=ordinal, at=now)
-        case = self.cases[incident.id] = Case(incident, asked=self._scored(incident))
+        case = self.cases[incident.id] = Case(incident, asked=scored(self.monitor, incident))
         self._take_up(case, diagnosis)
         if incident.severity == "page":
             self.last_page = now
@@ -123,7 +120,7 @@ class Response:
         """Go on with an incident that was called over too early."""
         case.incident = incidents.come_back(case.incident, diagnosis.reason, context.now)
         case.returns += 1
-        case.healing, case.rollback, case.scopes, case.asked = None, None, set(), self._scored(case.incident)
+        case.healing, case.rollback, case.scopes, case.asked = None, None, set(), scored(self.monitor, case.incident)
         self.cases[case.incident.id] = case
         self._take_up(case, diagnosis)
         before, case.incident = case.incident, incidents.raise_severity(case.incident, diagnosis.severity, context.now)
@@ -143,7 +140,8 @@ class Response:
         self._take_up(case, diagnosis)
         features = features_of(diagnosis, self.monitor.evidence.since(case.incident.onset))
         case.incident = incidents.add_evidence(case.incident, features, now)
-        self._locate(case, diagnosis, now)
+        if located(self.monitor, case, diagnosis, now):
+            self._keep(case)
         before = case.incident
         if supersedes(diagnosis, before.cause) and case.rollback is None:
             case.incident = incidents.change_cause(case.incident, diagnosis.cause.name, diagnosis.reason, now)
@@ -175,25 +173,6 @@ class Response:
             self.monitor.healings[identity] = case.healing
         if case.incident.cause not in HARMLESS:
             self.monitor.troubles.add(identity)
-
-    def _scored(self, incident: Incident) -> list[int]:
-        version = self.monitor.versions.get(incident.version or "")
-        return [0, 0] if version is None else [version.scored, version.scored]
-
-    def _locate(self, case: Case, diagnosis: Diagnosis, now: float) -> None:
-        """Ask again where the harm is: right at the alarm that is a guess, some hundred labels later it is known."""
-        version = self.monitor.versions.get(case.incident.version or "")
-        if version is None or case.healing is None or diagnosis.version != version.name:
-            return
-        first, last = case.asked
-        if version.scored - last < ASK_EVERY or version.scored - first > ASK_FOR:
-            return
-        case.asked = [first, version.scored]
-        segment = segment_of(diagnosis, version, case.incident.onset)
-        if segment != case.incident.segment:
-            case.incident = incidents.locate(case.incident, segment, now)
-            case.healing = healing_of(self.monitor, case.incident)
-            self._keep(case)
 
     # --- what follows
 

@@ -182,9 +182,13 @@ class LabelWatch:
             block.mark = float(mark)
         block.rows += 1
         block.labelled += labelled
-        if block.rows >= self._rows_needed and at - block.start >= self._seconds_needed:
-            self._close(block, at - block.start)
+        seconds = at - block.start
+        if block.rows >= LEAST_ROWS and seconds >= LEAST_SECONDS and self._is_full(block, seconds):
+            self._close(block, seconds)
             self._block = Block()
+
+    def _is_full(self, block: Block, seconds: float) -> bool:
+        return block.rows >= self._rows_needed and seconds >= self._seconds_needed
 
     @property
     def _usual(self) -> float | None:

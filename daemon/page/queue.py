@@ -26,7 +26,6 @@ FIRST: Final = ("harm", "labels", "traffic", "version", "records", "completeness
 
 Data = dict[str, Any]
 _SEVERITIES: Final = ("log", "ticket", "page")
-_LIVE: Final = ("open", "acknowledged", "mitigated")
 _STATES: Final = ("breach", "unknown", "ok")
 
 
@@ -55,12 +54,8 @@ class Tile:
 
 
 def live(sight: Sight, model: str | None = None) -> list[Data]:
-    """The incidents that are not resolved: the worst first, those that nobody has seen before the others, then the oldest."""
-    found = [incident for state in _LIVE for incident in sight.incidents(model, state, OPEN_SHOWN)]
-    return sorted(
-        found,
-        key=lambda one: (-_SEVERITIES.index(one["severity"]), _LIVE.index(one["state"]), one["opened"], one["id"]),
-    )
+    """The incidents that are not resolved, in the order of the commands and the API (`alerting.priority`)."""
+    return sight.queue(model, None, OPEN_SHOWN)
 
 
 def front(sight: Sight, now: float) -> Data:

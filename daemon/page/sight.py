@@ -23,6 +23,9 @@ class Sight(Protocol):
     def incidents(self, model: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
         """At most `limit` incidents, newest first, of one model or all (None), in one state or any (None)."""
 
+    def queue(self, model: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
+        """At most `limit` incidents that are not resolved, the most urgent first; filtered likewise."""
+
     def incident(self, incident_id: str) -> dict[str, Any] | None:
         """One incident with its timeline and the ends of its acts; None when there is none of that id."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.rules.base import Model, Rule
@@ -25,8 +26,11 @@ BLIND: Final = frozenset({"stopped", "uncovered"})
 #: A feature or the scores that moved by so many standard deviations since the onset: then it is not the labels.
 MOVED: Final = 0.5
 
-#: Labels between two looks at the ranking.
+#: Labels between two looks at the ranking; and while the last ones cost no more than they may, which turned-round labels do.
 EVERY: Final = 20
+CALM_EVERY: Final = 200
+#: The last labels whose mean loss tells that.
+LATELY: Final = 50
 
 _REASONS: Final[Mapping[str, Reason]] = {"stopped": "stopped", "uncovered": "uncovered", "sparse": "sparse", "late": "late"}
 
@@ -164,7 +168,7 @@ class _Ranking:
         self._labels += 1
         if version.reference is not None and self.watch.reference is None:
             self.watch.learn()
-        if self._labels % EVERY:
+        if self._labels % EVERY or (self._labels % CALM_EVERY and self._calm(version)):
             return False
         before = self.mirror.mirrored
         onset = None if version.alarm is None else version.alarm.onset
@@ -172,6 +176,11 @@ class _Ranking:
         if self.mirror.mirrored and not before:
             self.onset = version.last_mark if onset is None else onset
         return bool(self.mirror.mirrored) != bool(before)
+
+    def _calm(self, version: Version) -> bool:
+        lately = list(islice(reversed(version.last), LATELY))
+        limit = 0.0 if version.harm is None else version.harm.limit
+        return not self.mirror.mirrored and sum(lately) <= limit * len(lately)
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""

@@ -302,7 +302,7 @@ def test_the_commands_do_what_they_say(command: Client, stage: Stage, capsys: py
     out = capsys.readouterr().out
 
     assert codes == [0, 0, 0, 0]
-    assert f"\nincident {identity} is acknowledged by ann\n" in out
+    assert f"incident {identity} is acknowledged by ann\n" in out
     assert "POST kafka\nX: y\n\n8 to 7\n" in out
 
 

@@ -91,7 +91,7 @@ class Scene:
 
     def queue(self, model: str | None, state: Any, limit: int) -> list[dict[str, Any]]:  # noqa: ANN401  # a State
         """What is open, the most urgent first."""
-        return [to_record(incident) for incident in by_priority(self.ledger.live())[:limit]]
+        return [to_record(incident) for incident in by_priority(self.ledger.live()) if model in {None, incident.model}][:limit]
 
     def silences(self) -> list[dict[str, Any]]:
         """Nobody made one."""
