@@ -49,9 +49,9 @@ class Budget:
         full = [sent for kind in COUNTED if len(sent := self._recent(kind, now)) >= self._rate.count]
         return min((sent[-self._rate.count] + self._rate.seconds for sent in full), default=now)
 
-    def spend(self, kinds: Iterable[Kind], now: float) -> None:
-        """One notice was sent that told of these kinds."""
-        for kind in set(kinds) & set(COUNTED):
+    def spend(self, intents: Iterable[Intent], now: float) -> None:
+        """These were sent, in one notice."""
+        for kind in {kind for intent in intents if (kind := counted(intent)) is not None}:
             self._sent[kind] = [*self._recent(kind, now), now]
 
     def _recent(self, kind: Kind, now: float) -> list[float]:
@@ -66,14 +66,20 @@ def choose(queue: Sequence[Intent], room: Mapping[Kind, int]) -> tuple[Intent, .
     """
     held: dict[str, Intent] = {}
     for intent in queue:
-        problem = problem_of(intent)
-        if room.get(intent.kind, 1) <= 0:
+        problem, kind = problem_of(intent), counted(intent)
+        left = 2 if kind is None else room.get(kind, 2)
+        if left <= 0:
             held.setdefault(problem, intent)
-        elif intent.kind == "page" or problem not in held:
+        elif kind == "page" or problem not in held:
             # Of its problem a ticket may be held: it goes before the page.
-            together = _together(queue, intent) if room.get(intent.kind) == 1 else ()
+            together = _together(queue, intent) if left == 1 else ()
             return together or (held.get(problem, intent),)
     return ()
+
+
+def counted(intent: Intent) -> Kind | None:
+    """What a budget counts it as; None for what is never held: an end, an acknowledgement, and what is no notice."""
+    return intent.kind if intent.kind in COUNTED and intent.body.get("event") != "acknowledge" else None
 
 
 def problem_of(intent: Intent) -> str:
@@ -114,7 +120,7 @@ def digest_of(told: Mapping[str, Notice | None], *, key: str, at: float, rate: R
 
 def _together(queue: Sequence[Intent], first: Intent) -> tuple[Intent, ...]:
     """All that waits of the problems that `first` and its like are about, in order; nothing when it is one intent."""
-    problems = {problem_of(intent) for intent in queue if intent.kind == first.kind}
+    problems = {problem_of(intent) for intent in queue if counted(intent) == first.kind}
     found = tuple(intent for intent in queue if problem_of(intent) in problems and intent.kind != "journal")
     return found[:MOST] if len(found) > 1 else ()
 

@@ -153,7 +153,7 @@ class Lane:
             step = self._next_step(head, failure)
         else:
             if self._budget is not None:
-                self._budget.spend((intent.kind for intent in batch), now)
+                self._budget.spend(batch, now)
             return [self._outcome(intent, "done", detail) for intent in batch]
         if isinstance(step, RetryAt):
             return step

@@ -7,8 +7,8 @@ goes to the default routes. So nothing is ever told to nobody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
 
@@ -47,11 +47,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """The rules in their order, and the routes of what none of them takes."""
+    """The rules in their order, and the routes of what none of them takes.
+
+    `repeat` are the routes that say a page again that nobody has acknowledged, and after how many seconds.
+    """
 
     rules: tuple[Rule, ...] = ()
     page: tuple[str, ...] = (FALLBACK,)
     ticket: tuple[str, ...] = (FALLBACK,)
+    repeat: Mapping[str, float] = field(default_factory=dict)
 
     def routes_for(self, facts: Facts, at: float, written: Sequence[str] | None = None) -> tuple[str, ...]:
         """The names of the routes to tell at `at` (epoch seconds), each once, at least one.

@@ -24,7 +24,7 @@ from alerting.keeper import Keeper, firing
 from alerting.ledger import Ledger
 from alerting.rollbacks import Plan, Tools
 from alerting.rollbacks.command import from_record as command_of
-from alerting.routes import build_executors, build_routes
+from alerting.routes import build_executors, build_routes, terms_of
 from daemon import __version__
 from daemon.adoption import adopt, unknown_destinations
 from daemon.changes import Door
@@ -43,7 +43,7 @@ from daemon.store import RocksStore, StoreHeld
 from daemon.task import Task
 from daemon.telemetry import Telemetry
 from daemon.topics import Preparation
-from daemon.trouble import Routes, Trouble
+from daemon.trouble import Trouble
 from daemon.views import LiveViews
 from daemon.watchdog import Watchdog
 
@@ -92,9 +92,10 @@ class App:
             self.executors,
             JournalTopic(topics.incidents, self.writers[1], self.ledger),
             self.lease.holds,
+            terms_of(settings.routes),
         )
         self.dispatcher = Dispatcher(carrier)
-        self.trouble = Trouble(self.telemetry, Routes(settings.default_route.page, settings.default_route.ticket))
+        self.trouble = Trouble(self.telemetry, settings.who_is_told())
         kinds: dict[str, Kind] = {topics.predictions: "prediction", topics.labels: "label", topics.outcomes: "outcome"}
         give_up_after = max((guardrail.labels.give_up_after for guardrail in self.guardrails.values()), default=0.0)
         self.source = KafkaSource(kafka, list(kinds), Preparation(kafka, give_up_after))
@@ -207,11 +208,10 @@ class App:
         for sentence in refused:
             log.error("guardrail_refused", message=sentence)
         self.telemetry.guardrail_load(time.time(), success=not refused)
-        routes = {"page": self.settings.default_route.page, "ticket": self.settings.default_route.ticket}
         task = Task(
             store,
             in_force,
-            routes=routes,
+            routing=self.settings.who_is_told(),
             max_pending=self.settings.max_pending,
             generation=generation,
             done=self.ledger.done_keys(),

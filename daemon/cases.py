@@ -36,6 +36,8 @@ class Case:
     told: list[str] = field(default_factory=list)  # routes that know of it
     refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
     returns: int = 0  # times that it was called over too early
+    said: dict[str, float] = field(default_factory=dict)  # when each route was last paged
+    muted: str = ""  # the strongest that a silence held back: "trigger" or "update"
     asked: list[int] = field(default_factory=lambda: [0, 0])  # labels there were when it was first and last asked where it is
 
     def to_state(self) -> dict[str, Any]:
@@ -49,6 +51,8 @@ class Case:
             "told": self.told,
             "refused": self.refused,
             "returns": self.returns,
+            "said": self.said,
+            "muted": self.muted,
             "asked": self.asked,
         }
 
@@ -64,6 +68,8 @@ class Case:
             list(state["told"]),
             list(state["refused"]),
             state["returns"],
+            dict(state["said"]),
+            state["muted"],
             list(state["asked"]),
         )
 

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from alerting import incidents
 from alerting.incidents import Action, Incident
 from alerting.intents import Intent, Kind, key_of
 from alerting.journal import incident_entry
-from alerting.notice import Event, Notice, notice_of
+from alerting.notice import Event, Notice, duration, notice_of
+from alerting.notice import from_record as read_notice
 from alerting.notice import to_record as notice_record
 from alerting.rollbacks.command import RollbackCommand
 from alerting.rollbacks.command import to_record as command_record
+from daemon.audience import Audience, told_of
 
 if TYPE_CHECKING:
+    from alerting.routing import Routing
     from daemon.cases import Case, Context
     from daemon.guardrails import Guardrail
+
+#: Why something is told that was known before.
+SILENCE_OVER: Final = "the silence is over"
 
 
 class Letters:
     """Collects the intents of one model until they are taken.
 
     Args:
-        guardrail: names the routes, or leaves them to the defaults.
-        routes: severity -> names of the default routes.
+        guardrail: names the routes, or leaves them to the settings.
+        routing: the settings' rules.
     """
 
-    def __init__(self, guardrail: Guardrail, routes: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, guardrail: Guardrail, routing: Routing) -> None:
         self._guardrail = guardrail
-        self._routes = {
-            "page": tuple(guardrail.respond.page or routes.get("page", ()) or ("log",)),
-            "ticket": tuple(guardrail.respond.ticket or routes.get("ticket", ()) or ("log",)),
-            "log": ("log",),
-        }
+        self._audience = Audience(guardrail, routing)
         self._intents: list[Intent] = []
 
     def take(self) -> list[Intent]:
@@ -51,8 +54,10 @@ class Letters:
     def renew(self, case: Case, reason: str, context: Context) -> None:
         """Tell of a new problem inside an open incident under a key of its own: receivers swallow a page under one they know.
 
-        The old key is ended, so that one alert is open for one incident.
+        The old key is ended, so that one alert is open for one incident. While a silence mutes it, the old one stays.
         """
+        if self._mute(case, "trigger", context):
+            return
         before, told = case.incident, list(case.told)
         case.incident = incidents.renew(before, reason, context.now)
         self.tell(case, "trigger", context)
@@ -63,27 +68,92 @@ class Letters:
             self._intend("resolve", key, route, notice_record(notice), before.id, context)
 
     def tell(self, case: Case, event: Event, context: Context) -> None:
-        """Tell the routes of the incident's severity; those that were told of it also hear who has seen it, and its end."""
+        """Tell whoever is to know, unless a silence mutes it; those that were told also hear who has seen it, and its end."""
+        if event in {"trigger", "update"}:
+            held = case.muted
+            if self._mute(case, event, context):
+                return
+            if held == "trigger" and case.told:  # of a new problem, under whose key nobody has heard yet
+                self.renew(case, SILENCE_OVER, context)
+                return
+            event = event if case.told else "trigger"
+        self._send(case, event, self._audience.routes(case, event, context.now), context)
+
+    def follow(self, cases: Iterable[Case], context: Context) -> None:
+        """Tell what is due by the passing of time alone: what a silence held back, what nobody has acknowledged."""
+        for case in cases:
+            if not case.muted:
+                self._repeat(case, context)
+            elif self._audience.silence(case.incident, context) is None:
+                self._unmute(case, context)
+
+    def _repeat(self, case: Case, context: Context) -> None:
+        overdue = self._audience.overdue(case, context)
+        if overdue and not self._mute(case, "update", context):
+            since = duration(context.now - case.incident.opened)
+            case.incident = incidents.note(case.incident, context.now, "repeated", ", ".join(overdue))
+            reason = f"still open after {since}, and nobody has acknowledged it: {case.incident.reason}"
+            self._send(case, "update", overdue, context, reason)
+
+    def _mute(self, case: Case, event: Event, context: Context) -> bool:
+        """Hold back what a silence mutes, and note it; whether one does."""
+        silence = self._audience.silence(case.incident, context)
+        if silence is None:
+            case.muted = ""  # what follows tells all that was held back
+            return False
+        case.muted = "trigger" if "trigger" in {event, case.muted} else "update"
+        case.incident = incidents.note(case.incident, context.now, "muted", f"{case.incident.severity}: {silence}")
+        return True
+
+    def _unmute(self, case: Case, context: Context) -> None:
+        """Tell what was held back, as it stands now: as a new problem where there was one, and where nobody knows of it yet."""
+        held, case.muted = case.muted, ""
+        case.incident = incidents.note(case.incident, context.now, "unmuted", SILENCE_OVER)
+        if held == "trigger" and case.told:
+            self.renew(case, SILENCE_OVER, context)
+        else:
+            self.tell(case, "update", context)
+            if case.incident.acknowledged is not None:
+                self.tell(case, "acknowledge", context)
+
+    def fell_back(self, case: Case | None, refused: Intent, route: str, context: Context) -> None:
+        """Count a route that took what another one refused among those that know: it must hear the end too."""
+        if case is None:  # it ended meanwhile, and this one was told only now
+            told = read_notice(refused.body)
+            key = key_of(refused.incident or "", "resolve", route)
+            end = replace(told, key=key, event="resolve", reason="it was over when this was told", at=max(context.now, told.at))
+            self._intend("resolve", key, route, notice_record(end), refused.incident, context)
+            return
+        if route not in case.told:
+            case.told.append(route)
+            why = f"{refused.destination} refused it"
+            taken = Action(kind=refused.kind, at=context.now, route=route, key=refused.key, reason=why)
+            case.incident = incidents.add_action(case.incident, taken)
+            self.journal(case.incident, context)
+
+    def _send(self, case: Case, event: Event, routes: Sequence[str], context: Context, reason: str | None = None) -> None:
         incident, now = case.incident, context.now
-        routes = tuple(case.told) if event in {"resolve", "acknowledge"} else self._routes[incident.severity]
         kind: Kind = "resolve" if event == "resolve" else "page" if incident.severity == "page" else "ticket"
         case.notices += 1
         for route in routes:
             key = key_of(incident.id, kind, route, case.notices)
             if route not in case.told:
                 case.told.append(route)
-            known = any(done.kind == kind and done.route == route for done in (*incident.actions, *incident.would))
-            if event in {"trigger", "update"} and incident.severity != "log" and not known:
-                case.incident = incidents.add_action(case.incident, Action(kind=kind, at=now, route=route, key=key))
+            if event in {"trigger", "update"}:
+                case.said |= {route: now} if kind == "page" else {}
+                known = incident.severity == "log" or route in told_of(case.incident, incident.severity)
+                action = Action(kind=kind, at=now, route=route, key=key)
+                case.incident = case.incident if known else incidents.add_action(case.incident, action)
             if not incident.observe:
-                notice = notice_of(case.incident, event=event, key=key, at=now)
+                notice = notice_of(case.incident, event=event, key=key, at=now, reason=reason)
                 self._intend(kind, key, route, notice_record(notice), incident.id, context)
 
-    def remind(self, reason: str, context: Context) -> None:
-        """Open a ticket about the guardrail file itself."""
+    def remind(self, reason: str, context: Context) -> bool:
+        """Open a ticket about the guardrail file itself; whether anybody is told."""
         guardrail = self._guardrail
         about = f"review:{guardrail.model}:{guardrail.version}"
-        for route in self._routes["ticket"]:
+        routes = self._audience.reminded("review", context)
+        for route in routes:
             notice = Notice(
                 key=f"{about}:{route}",
                 dedup_key=about,
@@ -96,6 +166,7 @@ class Letters:
                 runbook=guardrail.runbook,
             )
             self._intend("ticket", notice.key, route, notice_record(notice), None, context)
+        return bool(routes)
 
     def journal(self, incident: Incident, context: Context) -> None:
         """Write the incident down as it is now."""

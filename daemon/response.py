@@ -22,6 +22,7 @@ from daemon.review import Review
 from daemon.rollbacks import RollbackWatch
 
 if TYPE_CHECKING:
+    from alerting.routing import Routing
     from daemon.guardrails import Guardrail
     from daemon.monitor import Monitor
     from daemon.rules.verdict import Verdict
@@ -36,11 +37,11 @@ class Response:
     Args:
         guardrail: what to do, and whom to tell.
         monitor: what is measured.
-        routes: severity -> names of the default routes.
+        routing: whom to tell, where the guardrail file does not say.
         recorded: the traffic was recorded and cannot obey, so nothing is judged unconfirmed.
     """
 
-    def __init__(self, guardrail: Guardrail, monitor: Monitor, routes: Mapping[str, Sequence[str]], recorded: bool) -> None:
+    def __init__(self, guardrail: Guardrail, monitor: Monitor, routing: Routing, recorded: bool) -> None:
         self.guardrail = guardrail
         self.monitor = monitor
         self.cases: dict[str, Case] = {}
@@ -48,7 +49,7 @@ class Response:
         self.aftermath = Aftermath()
         self.judged: dict[str, dict[Judgement, int]] = {}  # rule -> what persons said of its incidents
         self.last_page: float | None = None
-        self.letters = Letters(guardrail, routes)
+        self.letters = Letters(guardrail, routing)
         self.review = Review(guardrail, self.letters)
         self.rollbacks = RollbackWatch(guardrail, monitor, self.letters, recorded)
         self._ordinals: dict[str, int] = {}
@@ -76,6 +77,7 @@ class Response:
                 self._open(diagnosis, context)
         for case in list(self.cases.values()):
             self._follow(case, verdicts, context)
+        self.letters.follow(self.cases.values(), context)
         for incident in [case.incident for case in self.cases.values()] + self.closed:
             if before.get(incident.id) != incident.revision:
                 self.letters.journal(incident, context)

@@ -26,14 +26,14 @@ class Review:
         self._letters = letters
 
     def remind(self, context: Context) -> list[Intent]:
-        """Open the ticket if it is due; who only observes is not told."""
+        """Open the ticket if it is due, while it is silenced later; who only observes is not told."""
         guardrail = self._guardrail
         due = guardrail.review_by
         if due is None or self.asked == guardrail.version:
             return []
         if context.now < datetime.combine(due, time.max, tzinfo=UTC).timestamp():
             return []
-        self.asked = guardrail.version
-        if guardrail.mode == "enforce":
-            self._letters.remind(f"the guardrail file of {guardrail.model} was to be reviewed by {due}", context)
+        sentence = f"the guardrail file of {guardrail.model} was to be reviewed by {due}"
+        if guardrail.mode == "observe" or self._letters.remind(sentence, context):
+            self.asked = guardrail.version
         return self._letters.take()

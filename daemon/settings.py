@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
-from alerting.routes import check_executors, check_routes
+from alerting.routes import check_executors, check_routes, terms_of
 from alerting.routing import Routing
 from daemon.errors import CannotStart, UnreadableFile
 from daemon.schema import Finding, Name, PositiveSeconds, Text, default, findings, suggestion, tuple_of_list, wrong
@@ -226,7 +226,13 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
     def who_is_told(self) -> Routing:
         """The rules and the default routes as `alerting` wants them."""
         rules = tuple(rule.rule() for rule in self.routing)
-        return Routing(rules=rules, page=self.default_route.page, ticket=self.default_route.ticket)
+        every = {name: terms.repeat_interval for name, terms in terms_of(self.routes).items()}
+        return Routing(
+            rules=rules,
+            page=self.default_route.page,
+            ticket=self.default_route.ticket,
+            repeat={name: seconds for name, seconds in every.items() if seconds is not None},
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -19,6 +19,7 @@ from alerting.intents import from_record as intent_of
 from alerting.intents import to_record as record_of
 from alerting.notice import Notice
 from alerting.notice import to_record as notice_record
+from alerting.routing import FALLBACK, Routing
 from daemon.brake import BREAKER_WINDOW
 from daemon.cases import Context
 from daemon.desk import Desk
@@ -27,6 +28,7 @@ from daemon.events import Event, Label, Prediction
 from daemon.join import Join
 from daemon.monitor import Monitor
 from daemon.response import Response
+from daemon.stand_ins import told_instead
 from daemon.trail import Trail
 
 if TYPE_CHECKING:
@@ -54,13 +56,11 @@ _decode = msgspec.msgpack.Decoder().decode
 class Watched:
     """One model in the task: its join, its monitor, its response, and for how long each verdict was what."""
 
-    def __init__(
-        self, guardrail: Guardrail, store: Store, limit: int, routes: Mapping[str, Sequence[str]], recorded: bool
-    ) -> None:
+    def __init__(self, guardrail: Guardrail, store: Store, limit: int, routing: Routing, recorded: bool) -> None:
         self.guardrail = guardrail
         self.join = Join(store, guardrail.model, limit)
         self.monitor = Monitor(guardrail, self.join)
-        self.response = Response(guardrail, self.monitor, routes, recorded)
+        self.response = Response(guardrail, self.monitor, routing, recorded)
         self.trail = Trail()
         self.outcomes = 0
         self.changed = False  # an outcome may have changed a verdict
@@ -144,7 +144,7 @@ class Task:
     Args:
         store: holds the state; on a store with a past the task goes on where its last checkpoint was.
         guardrails: by model.
-        routes: severity -> names of the default routes.
+        routing: whom to tell of what no guardrail file names a route for; the log only where it is not given.
         recorded: the traffic was recorded (`backtest`).
         max_pending: most predictions in the join, over all models.
         generation: of the assignment; intents carry it.
@@ -160,7 +160,7 @@ class Task:
         store: Store,
         guardrails: Mapping[str, Guardrail],
         *,
-        routes: Mapping[str, Sequence[str]] | None = None,
+        routing: Routing | None = None,
         recorded: bool = False,
         max_pending: int = 5_000_000,
         generation: int = 0,
@@ -180,7 +180,8 @@ class Task:
         self._next_tick = 0.0
         self._last_event = 0.0  # the clock at the last event
         limit = max(max_pending // max(len(guardrails), 1), 1)
-        self.models = {name: Watched(guardrail, store, limit, routes or {}, recorded) for name, guardrail in guardrails.items()}
+        whom = routing or Routing()
+        self.models = {name: Watched(guardrail, store, limit, whom, recorded) for name, guardrail in guardrails.items()}
         self.desk = Desk({name: watched.response for name, watched in self.models.items()}, silences)
         self._restore()
 
@@ -296,10 +297,11 @@ class Task:
             del self.outbox[outcome.key]
             self.store.delete(_outbox_key(self._numbers.pop(outcome.key)))
             watched = self.models.get(intent.model or "")
-            if watched is not None and intent.kind == "rollback":
+            if watched is not None and (intent.kind == "rollback" or outcome.fallback is not None):
                 watched.dirty = True
-                now = self.clock if self.clock is not None else outcome.at
-                self._add(watched.response.acted(outcome.key, outcome, self._context(now, watched)))
+                context = self._context(self.clock if self.clock is not None else outcome.at, watched)
+                self._add(watched.response.acted(outcome.key, outcome, context))
+                self._add(told_instead(watched.response, intent, outcome.fallback or FALLBACK, context))
 
     # --- the checkpoint
 

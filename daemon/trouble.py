@@ -6,12 +6,15 @@ One table says what each thing leads to. A page is an intent like any other: sav
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 
+from alerting.facts import Facts
+from alerting.silences import silenced
+
 if TYPE_CHECKING:
+    from alerting.routing import Routing
     from daemon.records import SourceEvent, SourceEventKind
     from daemon.task import Task
     from daemon.telemetry import Telemetry
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 Answer = Literal["page", "ticket", "log"]
+
+#: Troubles that a silence may hold back; of more the newest stay.
+HELD: Final = 1000
 
 ANSWERS: Final[Mapping[SourceEventKind, Answer]] = {
     "broker_away": "log",
@@ -33,20 +39,12 @@ ANSWERS: Final[Mapping[SourceEventKind, Answer]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Routes:
-    """Where the daemon's own pages and tickets go."""
-
-    page: tuple[str, ...]
-    ticket: tuple[str, ...]
-
-
 class Trouble:
     """Says what went wrong with the daemon to whoever must know."""
 
-    def __init__(self, telemetry: Telemetry, routes: Routes) -> None:
+    def __init__(self, telemetry: Telemetry, routing: Routing) -> None:
         self._telemetry = telemetry
-        self._routes = routes
+        self._routing = routing
         self._waiting: list[tuple[Literal["page", "ticket"], str, str]] = []
 
     def noticed(self, event: SourceEvent) -> None:
@@ -70,7 +68,13 @@ class Trouble:
         self._waiting.append(("page", f"daemon:bad-events:{window:.0f}", sentence))
 
     def tell(self, task: Task) -> None:
-        """Put what waits into the task's outbox."""
+        """Put what waits into the task's outbox; what is silenced waits on, until the silence is over or the daemon stops."""
+        now = task.clock or 0.0
+        held = []
         for severity, key, reason in self._waiting:
-            task.report(key, severity, reason, self._routes.page if severity == "page" else self._routes.ticket)
-        self._waiting.clear()
+            facts = Facts(severity=severity, cause="daemon")
+            if silenced(facts, task.desk.silences(now), now) is None:
+                task.report(key, severity, reason, self._routing.routes_for(facts, now))
+            else:
+                held.append((severity, key, reason))
+        self._waiting = held[-HELD:]

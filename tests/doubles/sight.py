@@ -14,6 +14,7 @@ from alerting.ledger import Ledger
 from alerting.priority import by_priority
 from alerting.report import report
 from alerting.rollbacks import Plan
+from alerting.routing import Routing
 from daemon.changes import Door
 from daemon.endpoints import Health
 from daemon.inbox import Inbox
@@ -39,7 +40,7 @@ class Scene:
     def __init__(self, directory: Path, **changes: Any) -> None:  # noqa: ANN401  # any key of the file
         guardrail = a_guardrail(**changes)
         self.store = MemoryStore()
-        self.task = Task(self.store, {guardrail.model: guardrail}, routes={"page": ["pager"], "ticket": ["log"]})
+        self.task = Task(self.store, {guardrail.model: guardrail}, routing=Routing(page=("pager",)))
         self.model = guardrail.model
         self.reporter = Reporter(Telemetry(CollectorRegistry()))
         self.reporter.begin(self.task)

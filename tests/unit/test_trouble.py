@@ -8,11 +8,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alerting import notice
+from alerting.acts import Act
+from alerting.routing import Routing, Rule
 from daemon.records import SourceEvent, SourceEventKind
 from daemon.store import MemoryStore
 from daemon.task import Task
 from daemon.telemetry import Telemetry
-from daemon.trouble import ANSWERS, Routes, Trouble
+from daemon.trouble import ANSWERS, Trouble
 from tests.doubles.model import T0, a_guardrail
 
 CORRUPT = SourceEvent("corrupt_range", "offsets 3 to 7 are lost", {"topic": "labels", "partition": 0, "first": 3, "last": 7})
@@ -23,7 +25,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.trouble = Trouble(Telemetry(self.registry), Routes(("pagerduty",), ("log",)))
+        self.trouble = Trouble(Telemetry(self.registry), Routing(page=("pagerduty",)))
         self.task = Task(MemoryStore(), {"loan": a_guardrail()})
         self.task.advance(T0)
 
@@ -87,6 +89,33 @@ def test_what_was_passed_over_and_rebuilt_is_counted(rig: Rig) -> None:
 
     assert rig.value("watchkeeper_corrupt_records_total", topic="labels") == 5
     assert rig.value("watchkeeper_consumer_rebuilds_total", reason="KafkaError") == 1
+
+
+def test_trouble_is_routed_by_the_rules_of_the_settings(rig: Rig) -> None:
+    """By those that name no model and no owner: it has none."""
+    rules = (Rule(to=("credit",), owners=("*",), models=("*",)), Rule(to=("platform",), severity="page"))
+    trouble = Trouble(Telemetry(CollectorRegistry()), Routing(rules=rules, ticket=("queue",)))
+    trouble.noticed(CORRUPT)
+    trouble.noticed(SourceEvent("retention_too_short", "something", {"topic": "labels"}))
+    trouble.tell(rig.task)
+
+    assert [told[:2] for told in rig.told()] == [("page", "platform"), ("ticket", "queue")]
+
+
+def test_what_is_silenced_waits_for_the_end_of_the_silence(rig: Rig) -> None:
+    """A silence of models does not hide the daemon's own trouble, one of everything holds it back."""
+    for number, model in enumerate(("loan", "*")):
+        until = T0 + 60 * (number + 1)
+        rig.task.act(Act(id=f"{number}", kind="silence", by="ana", at=T0, reason="move", until=until, model=model))
+    rig.trouble.noticed(CORRUPT)
+    rig.trouble.tell(rig.task)
+    held = [told for told in rig.told() if told[0] != "journal"]
+    rig.task.advance(T0 + 120)
+    rig.trouble.tell(rig.task)
+    rig.trouble.tell(rig.task)
+
+    assert held == []
+    assert [told[:2] for told in rig.told() if told[0] != "journal"] == [("page", "pagerduty")]
 
 
 def test_too_many_bad_events_page(rig: Rig) -> None:

@@ -14,7 +14,7 @@ from alerting.digest import MOST, Budget, choose, digest_of, key_of, problem_of
 from alerting.errors import DeliveryError
 from alerting.intents import Intent, Kind, Outcome
 from alerting.lane import Lane, Pace
-from alerting.notice import Notice, describe, document_of, summary
+from alerting.notice import Notice, describe, document_of, summary, to_record
 from alerting.periods import Rate
 from alerting.retry import RetryPolicy
 from alerting.routes import RouteTerms
@@ -63,6 +63,17 @@ def test_what_goes_now(queue: list[Intent], room: dict[Kind, int], chosen: list[
     assert keys(choose(queue, room)) == chosen
 
 
+def test_who_has_seen_it_is_told_at_once() -> None:
+    """An acknowledgement wakes nobody: it is neither counted nor held, unless its page still is."""
+    seen = {name: an_intent(key=f"{name}:page:hook:1", body=to_record(a_notice(f"{name}:x", "acknowledge"))) for name in "ab"}
+    budget = Budget(Rate(1, MINUTE))
+    budget.spend([seen["a"]], NOON)
+
+    assert budget.room(NOON)["page"] == 1
+    assert choose([page("a"), seen["a"], seen["b"]], {"page": 0}) == (seen["b"],)
+    assert choose([page("a"), seen["a"], seen["b"]], {"page": 1}) == (page("a"), seen["a"])
+
+
 def test_a_digest_is_not_endless() -> None:
     """What does not fit waits for the next."""
     queue = [page(f"{number:03}") for number in range(MOST + 5)]
@@ -75,7 +86,7 @@ def test_the_budget_is_a_sliding_window() -> None:
     budget = Budget(THREE)
     for minute in (0, 1, 2):
         assert budget.opens(NOON + minute * MINUTE) == NOON + minute * MINUTE
-        budget.spend(["page", "page", "journal"], NOON + minute * MINUTE)
+        budget.spend([page("a"), page("b"), an_intent("journal")], NOON + minute * MINUTE)
 
     assert budget.room(NOON + 9 * MINUTE) == {"page": 0, "ticket": 3}
     assert budget.opens(NOON + 9 * MINUTE) == NOON + 10 * MINUTE
@@ -85,7 +96,7 @@ def test_the_budget_is_a_sliding_window() -> None:
 def test_a_clock_that_was_set_back_leaves_room() -> None:
     """What was sent in the future holds up no page."""
     budget = Budget(Rate(1, 60.0))
-    budget.spend(["page"], NOON)
+    budget.spend([page("a")], NOON)
 
     assert (budget.room(NOON)["page"], budget.room(NOON - 3600)["page"]) == (0, 1)
 
