@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
@@ -90,13 +91,11 @@ def on_call(rota: Rota, at: float, calendar: Sequence[Shift] = ()) -> Duty:
 def read_hand_over(text: str) -> HandOver:
     """The hand-over that a text says: `mon 10:00` is a weekly one, `09:00` a daily one. Raises ValueError with one sentence."""
     found = _HAND_OVER.fullmatch(text.strip().lower())
-    try:
-        days = frozenset(range(_WEEK)) if found is None or found[1] is None else read_hours(found[1]).days
-    except ValueError:
-        found = None
-    if found is None:
-        raise ValueError(f"must be a time, or days and a time, such as 09:00 or mon 10:00, not {text!r}")
-    return HandOver(days, time(int(found[2]), int(found[3])))
+    if found is not None:
+        with suppress(ValueError):
+            days = frozenset(range(_WEEK)) if found[1] is None else read_hours(found[1]).days
+            return HandOver(days, time(int(found[2]), int(found[3])))
+    raise ValueError(f"must be a time, or days and a time, such as 09:00 or mon 10:00, not {text!r}")
 
 
 def overlapping(shifts: Sequence[Shift]) -> tuple[int, int] | None:
