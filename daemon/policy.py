@@ -219,13 +219,15 @@ def _of_version(name: str, breaches: Sequence[Verdict], standing: Standing) -> t
     near = standing.near if any(verdict.segment is None for verdict in harmful) else SEGMENT_NEAR * standing.near
     # The onset of harm is an estimate: what began between it and the alarm made most of the evidence.
     latest = max([onset + near, *(verdict.found for verdict in harmful if verdict.found is not None)])
+    # Inputs that have been broken for long and still are explain a harm that is only now seen, but not that a version is worse.
+    compared = standing.fresh or any(verdict.rule == "version" for verdict in harmful)
     reasons = [
         verdict
         for verdict in breaches
         if verdict.rule not in LOSSES
         and verdict.version in {name, ""}
         and verdict.onset is not None
-        and verdict.onset >= onset - near
+        and (verdict.onset >= onset - near or (_KINDS.get(verdict.reason) == "inputs" and not compared))
         and (verdict.rule not in {"records", "completeness"} or verdict.onset <= latest)
     ]
     return harmful, reasons
@@ -238,7 +240,8 @@ def _facts(
     broken = [verdict for verdict in reasons if verdict.rule in {"records", "completeness"}]
     flipped = {verdict.version for verdict in breaches if verdict.reason == "flipped"}
     # Just after a full replacement, harm by itself says that the newer version is worse than the older one was. Whether the
-    # labels turned round at that moment cannot be told: the older version, which would show it, predicts no more.
+    # labels turned round at that moment cannot be told: the older version, which would show it, predicts no more. While it does
+    # predict, its labels tell: a canary has too few of its own at first, and those of both come from the same people.
     others = {standing.older} if standing.older is not None and standing.older_serves else set()
     segment_only = all(verdict.segment is not None for verdict in harmful)
     inputs = _hit(broken, breaches, standing)
@@ -249,7 +252,7 @@ def _facts(
         worse="version" in rules or ("harm" in rules and (fresh or only_newer)),
         harm="harm" in rules,
         older_over_limit=standing.older_over_limit,
-        mirrored=standing.name in flipped and others <= flipped and not standing.fresh,
+        mirrored=(others or {standing.name}) <= flipped and not standing.fresh,
         inputs=inputs,
     )
 

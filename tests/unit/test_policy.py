@@ -23,6 +23,16 @@ def standing(name: str, **changes: Any) -> Standing:  # noqa: ANN401  # any fiel
     return Standing(name=name, **(fields | changes))
 
 
+def ok(rule: str, version: str = "8") -> Verdict:
+    """A rule that finds a version well."""
+    return Verdict(rule=rule, version=version, segment=None, state="ok", reason="within_limit", text="", severity="page")
+
+
+def unknown(rule: str, version: str = "8") -> Verdict:
+    """A rule that cannot tell."""
+    return Verdict(rule=rule, version=version, segment=None, state="unknown", reason="no_traffic", text="", severity="page")
+
+
 HARM, WORSE = breach("harm", "over_limit"), breach("version", "worse_than_older")
 OLD_HARM = breach("harm", "over_limit", "7")
 HARD = breach("records", "hard_errors")
@@ -33,6 +43,8 @@ SILENT = breach("traffic", "silent", "")
 DRIFTED = breach("drift", "drifted", severity="ticket")
 SALES = breach("sales", "outcome_over_limit", "")
 ADWIN_ON_LOSS = breach("adwin", "loss_moved", "", severity="ticket")
+
+LONG_BROKEN = breach("records", "hard_errors", onset=T0 - 5_000)
 
 BESIDE = standing("8", older="7", older_serves=True)
 ALONE = standing("8")
@@ -60,11 +72,9 @@ FOUND: dict[str, tuple[list[Verdict], Standing, list[tuple[str, str | None]]]] =
     "errors that are only inferred, and harm": ([HARM, SOFT], ALONE, [("input_fault", "8")]),
     "broken inputs of both versions, and a worse one": ([WORSE, HARD, OLD_HARD], BESIDE, [("input_fault", "8")]),
     "broken inputs of the newer version only, and it is worse": ([WORSE, HARD], BESIDE, [("new_version", "8")]),
-    "broken inputs long before the harm": (
-        [HARM, breach("records", "hard_errors", onset=T0 - 5_000)],
-        ALONE,
-        [("concept", "8"), ("input_fault", "8")],
-    ),
+    "broken inputs since long before the harm": ([HARM, LONG_BROKEN], ALONE, [("input_fault", "8")]),
+    "the same, and a version that is worse": ([WORSE, LONG_BROKEN], BESIDE, [("new_version", "8"), ("input_fault", "8")]),
+    "labels of the older version turned round, too few of the newer one": ([HARM, OLD_FLIPPED], BESIDE, [("label_fault", "8")]),
     "labels turned round": ([HARM, FLIPPED], ALONE, [("label_fault", "8")]),
     "labels of the newer version turned round only": ([WORSE, FLIPPED], BESIDE, [("new_version", "8")]),
     "labels of both turned round": ([WORSE, FLIPPED, OLD_FLIPPED], BESIDE, [("label_fault", "8")]),
@@ -172,16 +182,6 @@ def test_drift_that_was_part_of_an_incident_is_not_told_by_itself() -> None:
 
     assert with_it.found == (HARD, DRIFTED)
     assert diagnose([DRIFTED], {"8": ALONE}, {DRIFTED.scope}) == []
-
-
-def ok(rule: str, version: str = "8") -> Verdict:
-    """A rule that finds a version well."""
-    return Verdict(rule=rule, version=version, segment=None, state="ok", reason="within_limit", text="", severity="page")
-
-
-def unknown(rule: str, version: str = "8") -> Verdict:
-    """A rule that cannot tell."""
-    return Verdict(rule=rule, version=version, segment=None, state="unknown", reason="no_traffic", text="", severity="page")
 
 
 @pytest.mark.parametrize(
