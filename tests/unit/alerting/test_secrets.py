@@ -167,7 +167,8 @@ def test_the_settings_show_kinds_only() -> None:
             with SUBJECTS[kind].counterpart() as counterpart:
                 routes[kind] = SUBJECTS[kind].settings(counterpart)
         executors = {"cluster": {"kind": "kserve", "server": stand.address, "token": "canary"}}
-        settings = Settings.model_validate({"routes": routes, "executors": executors})
+        beats = {"url": "https://beats.example/canary"}
+        settings = Settings.model_validate({"routes": routes, "executors": executors, "heartbeat": beats})
 
     assert "canary" not in f"{settings!r} {settings}"
     assert settings.executors["cluster"]["token"] == "canary"
