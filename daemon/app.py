@@ -148,7 +148,13 @@ class App:
         stack.callback(self.keeper.close, STOP_WITHIN)
         views = LiveViews(self.ledger, self.reporter, self.loop, lambda: self._turned, self.settings.watchdog_after)
         http = self.settings.http
-        door = Door(inbox=self.loop.inbox, token=http.token, plan=self._plan, known=views.incident)
+        door = Door(
+            inbox=self.loop.inbox,
+            token=http.token,
+            plan=self._plan,
+            known=views.incident,
+            pagerduty=self.settings.inbound.pagerduty.secrets,
+        )
         endpoints = Endpoints(views, self.telemetry.registry, door, http.host, http.port)
         endpoints.start()
         stack.callback(endpoints.stop)

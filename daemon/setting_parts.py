@@ -100,3 +100,17 @@ class Heartbeat(Group):
     )
     every: PositiveSeconds = default("1m", "How often.")
     within: PositiveSeconds = default("5m", "So lately an event must have gone the whole way, or none have been left to read.")
+
+
+class InboundPagerDuty(Group):
+    """PagerDuty's webhooks (v3), POSTed to `/api/v1/inbound/pagerduty`: what is acknowledged or resolved there is so here."""
+
+    secrets: Annotated[tuple[Annotated[SecretStr, Field(min_length=16)], ...], BeforeValidator(split)] = Field(
+        (), description="The secrets of the webhook subscriptions, as PagerDuty shows them once; without one nothing is taken."
+    )
+
+
+class Inbound(Group):
+    """What others may tell the daemon."""
+
+    pagerduty: InboundPagerDuty = default({}, "PagerDuty's webhooks.")

@@ -53,8 +53,7 @@ class Telemetry:
                     metric.name, metric.help, metric.labels, registry=registry, buckets=_CHECKPOINT_BUCKETS
                 )
         ProcessCollector(registry=registry)
-        # A counter that appears with its first failure looks to Prometheus as if nothing had been added. So those that an alert
-        # waits for (deploy/prometheus/rules.yaml) begin at zero: here, and in `event_read` and `pending`.
+        # A counter that appears with its first failure looks as if nothing had been added: what an alert waits for begins at 0.
         for kind, status in product(get_args(Kind), get_args(Status)):
             self._counters["watchkeeper_actions_total"].labels(kind, status)
         self._verdicts: dict[_Scope, tuple[str, str]] = {}
@@ -241,7 +240,9 @@ class Telemetry:
         """This daemon owns partitions, or stands by. What a standby knew of the models is no longer its to report."""
         self._set("watchkeeper_active", int(active))
         if not active:
-            for known in (*(self._gauges[name] for name in _OWNED), self._verdicts, self._stages, self._incidents):
+            for name in _OWNED:
+                self._gauges[name].clear()
+            for known in (self._verdicts, self._stages, self._incidents):
                 known.clear()
 
     def loop_progress(self, now: float) -> None:

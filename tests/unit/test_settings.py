@@ -266,6 +266,8 @@ WITH_SECRETS: Final = (
     "routes: {pager: {kind: webhook, url: 'https://pager', secret: [hunter2]}}",
     "heartbeat: {url: hunter2}",
     "heartbeat: {url: [hunter2]}",
+    "inbound: {pagerduty: {secrets: hunter2}}",
+    "inbound: {pagerduty: {secrets: [[hunter2]]}}",
 )
 
 
