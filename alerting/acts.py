@@ -40,9 +40,10 @@ REQUIRED: Final[dict[Kind, tuple[str, ...]]] = {
 class Act:
     """Something that a person wants done. `at` and `until` (of a silence) are epoch seconds of wall time.
 
-    `incident` is an id; `model`, `cause` and `owner` are what a silence is over, `model` and `version` what is cleared;
-    `silence` is the id of the one that is ended. `record` is the incident as the ledger has it, since it may be over already
-    and a judgement can be given afterwards.
+    `incident` is an id; `problem` the key under which it was told: a new problem inside it has a new one, and what was meant for
+    the old is refused. `model`, `cause` and `owner` are what a silence is over, `model` and `version` what is cleared; `silence`
+    is the id of the one that is ended. `record` is the incident as the ledger has it, since it may be over and a judgement
+    can be given afterwards.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Act:
     at: float
     reason: str = ""
     incident: str | None = None
+    problem: str | None = None
     model: str | None = None
     version: str | None = None
     cause: str | None = None
@@ -94,7 +96,22 @@ def check(act: Act) -> None:
 
 def act_entry(act: Act, answer: Answer) -> JournalEntry:
     """The act and its answer, under `act/<id>`: who did what stays to be read."""
-    fields = ("id", "kind", "by", "at", "reason", "incident", "model", "version", "cause", "owner", "silence", "verdict", "until")
+    fields = (
+        "id",
+        "kind",
+        "by",
+        "at",
+        "reason",
+        "incident",
+        "problem",
+        "model",
+        "version",
+        "cause",
+        "owner",
+        "silence",
+        "verdict",
+        "until",
+    )
     said = {name: getattr(act, name) for name in fields}
     record = {"v": VERSION, "kind": "act", "act": said, "status": answer.status, "text": answer.text}
     return JournalEntry(key=f"act/{act.id}", record=record)
@@ -108,7 +125,7 @@ def _problems(act: Act) -> Iterator[str]:
         said = getattr(act, name)
         if said is None or (isinstance(said, str) and not said.strip()):
             yield f"{name}: must be there"
-    for name in ("id", "by", "reason", "incident", "model", "version", "cause", "owner", "silence"):
+    for name in ("id", "by", "reason", "incident", "problem", "model", "version", "cause", "owner", "silence"):
         limit = ID_LIMIT if name == "id" else TEXT_LIMIT
         if len(getattr(act, name) or "") > limit:
             yield f"{name}: must not be longer than {limit}"

@@ -16,7 +16,8 @@ from pydantic import AfterValidator, Field, SecretStr
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-def _address(url: SecretStr) -> SecretStr:
+def checked_address(url: SecretStr) -> SecretStr:
+    """The same, when it is an http or https address with a host. Raises ValueError, which does not repeat it."""
     try:
         address = httpx.URL(url.get_secret_value())
     except httpx.InvalidURL:
@@ -34,7 +35,7 @@ def _headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
     return headers
 
 
-Address = Annotated[SecretStr, AfterValidator(_address)]
+Address = Annotated[SecretStr, AfterValidator(checked_address)]
 Headers = Annotated[dict[str, SecretStr], AfterValidator(_headers)]
 Timeout = Annotated[float, Field(gt=0, le=60)]
 

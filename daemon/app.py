@@ -32,6 +32,7 @@ from daemon.connection import WireError
 from daemon.endpoints import Endpoints
 from daemon.errors import OK, CannotStart
 from daemon.guardrails import Guardrail, load_directory, notices
+from daemon.heartbeat import Heartbeat
 from daemon.journal import CommandTopic, JournalTopic, Writer, catch_up
 from daemon.lease import Lease
 from daemon.loop import Loop
@@ -147,18 +148,32 @@ class App:
         stack.callback(self.keeper.close, STOP_WITHIN)
         views = LiveViews(self.ledger, self.reporter, self.loop, lambda: self._turned, self.settings.watchdog_after)
         http = self.settings.http
-        door = Door(inbox=self.loop.inbox, token=http.token, plan=self._plan, known=views.incident)
+        door = Door(
+            inbox=self.loop.inbox,
+            token=http.token,
+            plan=self._plan,
+            known=views.incident,
+            pagerduty=self.settings.inbound.pagerduty.secrets,
+        )
         endpoints = Endpoints(views, self.telemetry.registry, door, http.host, http.port)
         endpoints.start()
         stack.callback(endpoints.stop)
         watchdog = Watchdog(self.settings.watchdog_after, lambda: self._turned, time.monotonic)
         watchdog.start()
         stack.callback(watchdog.stop)
+        self._begin_to_beat(stack)
         stack.callback(self.dead_letters.close)
         stack.callback(self.source.close)
         stack.callback(lambda: self.loop.stop(time.monotonic()))
         stack.enter_context(_told_by_signals(self._stop))
         log.info("started", version=__version__, models=sorted(self.guardrails), endpoints=endpoints.address)
+
+    def _begin_to_beat(self, stack: ExitStack) -> None:
+        beats = self.settings.heartbeat
+        if beats.url is not None:
+            heartbeat = Heartbeat(beats.url, beats.every, beats.within, lambda: self.loop.whole_way, self.telemetry)
+            heartbeat.start()
+            stack.callback(heartbeat.stop)
 
     def _turn(self) -> None:
         wall = time.time()

@@ -15,13 +15,12 @@ to ask again after a time-out.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 import structlog
@@ -31,10 +30,13 @@ from starlette.concurrency import run_in_threadpool
 
 from alerting.acts import Act, Answer, check
 from alerting.errors import DeliveryError, InvalidAct, InvalidRecord
-from alerting.rollbacks import Plan
 from daemon.events import Rejected, parse_time
-from daemon.inbox import Inbox, NoAnswer, late
+from daemon.http_parts import content_of, full_stop
+from daemon.inbox import Inbox, NoAnswer
 from daemon.schema import PositiveSeconds
+
+if TYPE_CHECKING:
+    from alerting.rollbacks import Plan
 
 log = structlog.get_logger()
 
@@ -55,7 +57,7 @@ class Door:
     """What changes need of the daemon.
 
     `plan(executor, command)` gives what an executor would send for the record of a command; it blocks and raises DeliveryError.
-    `known` gives the record of an incident by its id.
+    `known` gives the record of an incident by its id. `pagerduty` are the secrets that PagerDuty's webhooks are signed with.
     """
 
     inbox: Inbox
@@ -64,6 +66,7 @@ class Door:
     known: Callable[[str], dict[str, Any] | None]
     clock: Callable[[], float] = time.time
     patience: float = PATIENCE
+    pagerduty: tuple[SecretStr, ...] = ()
 
 
 class _Body(BaseModel):
@@ -184,11 +187,7 @@ def _let_in(request: Request, door: Door) -> None:
 async def _read(request: Request, door: Door, kind: type[Body]) -> Body:
     """Read the body. Raises HTTPException with one sentence."""
     _let_in(request, door)
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > BODY_LIMIT:
-            raise HTTPException(413, f"The body must not be longer than {BODY_LIMIT} bytes.")
+    content = await content_of(request, BODY_LIMIT)
     try:
         return kind.model_validate_json(content or b"{}")
     except ValidationError as error:
@@ -231,24 +230,16 @@ def _act(request: Request, door: Door, said: _Body, kind: Any, **about: Any) -> 
 
 async def _do(door: Door, act: Act, *, refusals: bool = False) -> Answer:
     """Wait for the answer. Raises HTTPException for what is no good one; with `refusals` a refusal is an answer too."""
-    future = asyncio.wrap_future(door.inbox.put(act))
-    try:
-        reply = await asyncio.wait_for(future, door.patience)
-    except TimeoutError:
-        reply = late(door.patience)
+    reply = await door.inbox.answer(act, door.patience)
     if isinstance(reply, NoAnswer):
-        raise HTTPException(409 if reply.why == "standby" else 503, _full_stop(reply.text))
+        raise HTTPException(409 if reply.why == "standby" else 503, full_stop(reply.text))
     log.info("person_acted", kind=act.kind, by=act.by, status=reply.status, text=reply.text, id=act.id)
     if not reply.good and not (refusals and reply.status == "refused"):
         known = door.known(act.incident) if reply.status == "unknown" and act.incident is not None else None
         if known is None:
-            raise HTTPException(404 if reply.status == "unknown" else 409, _full_stop(reply.text))
-        raise HTTPException(409, _full_stop(f"Incident {act.incident} is {known['state']}: {known['resolution']}"))
+            raise HTTPException(404 if reply.status == "unknown" else 409, full_stop(reply.text))
+        raise HTTPException(409, full_stop(f"Incident {act.incident} is {known['state']}: {known['resolution']}"))
     return reply
-
-
-def _full_stop(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _shown(answer: Answer) -> dict[str, Any]:

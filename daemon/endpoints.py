@@ -7,6 +7,7 @@
     /api/v1/verdicts              what each rule says now
     /api/v1/guardrails            the guardrail files in force
     /api/v1/silences              those that are not over
+    /api/v1/inbound/pagerduty     what PagerDuty tells (`daemon.inbound`)
     /api/v1/report                the shift report
     /openapi.json                 all of the above, for machines
     /, /models/…, /incidents/…    the same for people (see `daemon.page`)
@@ -33,6 +34,7 @@ from pydantic import BaseModel
 from daemon import __version__
 from daemon.changes import Door, add_changes
 from daemon.errors import CannotStart
+from daemon.inbound import add_inbound
 from daemon.page import add_pages
 
 State = Literal["open", "acknowledged", "mitigated", "resolved"]
@@ -134,6 +136,7 @@ def create_app(views: Views, registry: CollectorRegistry, door: Door) -> FastAPI
     _add_incidents(app, views)
     _add_api(app, views)
     add_changes(app, door)
+    add_inbound(app, door)
     add_pages(app, views)
     return app
 

@@ -7,6 +7,7 @@ after which asking again under the same id is harmless.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -74,6 +75,13 @@ class Inbox:
         except TimeoutError:
             future.cancel()
             return late(timeout)
+
+    async def answer(self, act: Act, patience: float) -> Reply:
+        """`ask` for a coroutine: no thread is held meanwhile. `patience` is in seconds."""
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self.put(act)), patience)
+        except TimeoutError:
+            return late(patience)
 
     def take(self) -> list[Asked]:
         """Take what waits; each of them must be told something. What nobody waits for any more is left out."""

@@ -87,7 +87,8 @@ class Loop:
         lease: renewed each time the broker accepted a commit: the right to act.
         checkpoint_every: seconds.
 
-    `inbox` takes the acts of persons, from any thread.
+    `inbox` takes the acts of persons, from any thread. `whole_way` is the monotonic time of the last commit that the broker
+    accepted and that covered an event, or left none unread; minus infinity without a task.
     """
 
     def __init__(
@@ -115,6 +116,8 @@ class Loop:
         self._answers: list[tuple[Asked, Answer]] = []  # told when they are saved
         self._submitted: set[str] = set()
         self._events = 0
+        self._uncommitted = 0  # events of checkpoints that the broker has accepted no commit for
+        self.whole_way = float("-inf")
         self._saved = 0.0
         self.waits_for = "the first assignment"
         self._unsafe = False
@@ -180,6 +183,7 @@ class Loop:
         self.dead_letters.flush()
         self._unsafe = False
         task.checkpoint()
+        self._uncommitted += self._events
         self._saved, self._events = monotonic, 0
         if self.source.commit(task.offsets):
             self.lease.renew(task.generation, monotonic)
@@ -190,6 +194,8 @@ class Loop:
             answers, self._answers = self._answers, []
             for asked, answer in answers:
                 asked.tell(answer)
+            if self._uncommitted or self.source.caught_up():
+                self._uncommitted, self.whole_way = 0, monotonic
         return time.perf_counter() - began
 
     def _hear(self, task: Task, turn: Turn) -> None:
@@ -245,6 +251,7 @@ class Loop:
         self._answers = []
         self.task.store.close()
         self.task = None
+        self._uncommitted, self.whole_way = 0, float("-inf")
         self._submitted = set()
         log.info("released")
 

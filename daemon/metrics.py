@@ -100,6 +100,8 @@ METRICS: Final[tuple[Metric, ...]] = (
            "The event clock: the largest arrival time seen, in epoch seconds."),
     Metric("Daemon", "watchkeeper_loop_last_progress_timestamp_seconds", "gauge", (),
            "When the loop last went round, in epoch seconds. /livez and the watchdog look at the same."),
+    Metric("Daemon", "watchkeeper_heartbeats_total", "counter", ("status",),
+           "Beats to the dead man's switch: sent, failed (it was not taken) or withheld (nothing went the whole way lately)."),
     Metric("Daemon", "watchkeeper_checkpoint_duration_seconds", "histogram", (), "Time that a checkpoint takes."),
     Metric("Daemon", "watchkeeper_build_info", "gauge", ("version", "python", "river"), "1, with the versions that run."),
 )

@@ -28,6 +28,9 @@ def do(response: Response, act: Act, context: Context) -> Answer:
     case = response.cases.get(act.incident or "")
     if case is None:
         return _over(response, act, context)
+    if act.problem is not None and act.problem != case.incident.dedup_key:
+        text = f"that was about an earlier page of incident {act.incident}; since then: {case.incident.reason}"
+        return Answer(status="refused", text=text)
     match act.kind:
         case "acknowledge":
             return _acknowledge(response, case, act, context)

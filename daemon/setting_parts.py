@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from alerting.fields import checked_address
 from alerting.hours import Hours, read_hours, read_zone
 from alerting.routing import Rule
-from daemon.schema import Name, Section, default, tuple_of_list, wrong
+from daemon.schema import Name, PositiveSeconds, Section, default, tuple_of_list, wrong
 
 
 class Group(Section, strict=False):
@@ -45,6 +46,13 @@ def _zone(name: str) -> str:
     except ValueError as error:
         wrong(str(error))
     return name
+
+
+def _address(url: SecretStr) -> SecretStr:
+    try:
+        return checked_address(url)
+    except ValueError as error:
+        wrong(str(error))
 
 
 RouteNames = Annotated[tuple[Name, ...], BeforeValidator(split), Field(min_length=1)]
@@ -81,3 +89,28 @@ class RoutingRule(Group):
             zone=read_zone(self.zone) if self.hours else UTC,
             further=self.continue_,
         )
+
+
+class Heartbeat(Group):
+    """The watch on the watch: a beat to a dead man's switch, sent only while events go the whole way."""
+
+    url: Annotated[SecretStr, AfterValidator(_address)] | None = Field(
+        None,
+        description="Where to POST a beat; without it none is sent. Kept as a secret: whoever knows it can beat.",
+    )
+    every: PositiveSeconds = default("1m", "How often.")
+    within: PositiveSeconds = default("5m", "So lately an event must have gone the whole way, or none have been left to read.")
+
+
+class InboundPagerDuty(Group):
+    """PagerDuty's webhooks (v3), POSTed to `/api/v1/inbound/pagerduty`: what is acknowledged or resolved there is so here."""
+
+    secrets: Annotated[tuple[Annotated[SecretStr, Field(min_length=16)], ...], BeforeValidator(split)] = Field(
+        (), description="The secrets of the webhook subscriptions, as PagerDuty shows them once; without one nothing is taken."
+    )
+
+
+class Inbound(Group):
+    """What others may tell the daemon."""
+
+    pagerduty: InboundPagerDuty = default({}, "PagerDuty's webhooks.")

@@ -29,7 +29,7 @@ from alerting.routes import check_executors, check_routes, terms_of
 from alerting.routing import Routing
 from daemon.errors import CannotStart, UnreadableFile
 from daemon.schema import Finding, Name, PositiveSeconds, Text, default, findings, suggestion, tuple_of_list, wrong
-from daemon.setting_parts import DefaultRoute, Group, RoutingRule, split
+from daemon.setting_parts import DefaultRoute, Group, Heartbeat, Inbound, RoutingRule, split
 from daemon.yaml_lines import Document, Location, dotted, read
 
 PREFIX: Final = "WATCHKEEPER_"
@@ -190,6 +190,8 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
     dead_letters: DeadLetters = default({}, "When bad events are so many that a person must know.")
     http: Http = default({}, "The endpoints.")
     log: Log = default({}, "What the daemon says of itself.")
+    inbound: Inbound = default({}, "What others may tell the daemon.")
+    heartbeat: Heartbeat = default({}, "A beat to a dead man's switch.")
     routes: Destinations = Field(
         {}, description="Ways to a person, by name: `{kind: webhook, url: …}`; see response.md. `log` always exists."
     )
@@ -205,6 +207,13 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
     @classmethod
     def _frozen(cls, value: object) -> object:
         return tuple_of_list(value)
+
+    @field_validator("heartbeat")
+    @classmethod
+    def _longer_than_a_checkpoint(cls, value: Heartbeat, info: ValidationInfo) -> Heartbeat:
+        if value.within <= info.data.get("checkpoint_every", 0.0):
+            wrong("within: must be longer than checkpoint_every, or beats are withheld from a daemon that is well")
+        return value
 
     @field_validator("default_route")
     @classmethod

@@ -33,8 +33,7 @@ _OWNED: Final = tuple(
 class Telemetry:
     """The daemon's metrics over a registry of their own, so that two daemons in one test do not meet.
 
-    `version` is a version of the model that is watched, "" where the thing concerns all of them; `segment` is "region=north", ""
-    for all of the traffic.
+    `version` is one of the watched model, "" where all of them are meant; `segment` is "region=north", "" for all of the traffic.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -54,8 +53,7 @@ class Telemetry:
                     metric.name, metric.help, metric.labels, registry=registry, buckets=_CHECKPOINT_BUCKETS
                 )
         ProcessCollector(registry=registry)
-        # A counter that appears with its first failure looks to Prometheus as if nothing had been added. So those that an alert
-        # waits for (deploy/prometheus/rules.yaml) begin at zero: here, and in `event_read` and `pending`.
+        # A counter that appears with its first failure looks as if nothing had been added: what an alert waits for begins at 0.
         for kind, status in product(get_args(Kind), get_args(Status)):
             self._counters["watchkeeper_actions_total"].labels(kind, status)
         self._verdicts: dict[_Scope, tuple[str, str]] = {}
@@ -241,12 +239,11 @@ class Telemetry:
     def active(self, active: bool) -> None:
         """This daemon owns partitions, or stands by. What a standby knew of the models is no longer its to report."""
         self._set("watchkeeper_active", int(active))
-        if active:
-            return
-        for name in _OWNED:
-            self._gauges[name].clear()
-        for known in (self._verdicts, self._stages, self._incidents):
-            known.clear()
+        if not active:
+            for name in _OWNED:
+                self._gauges[name].clear()
+            for known in (self._verdicts, self._stages, self._incidents):
+                known.clear()
 
     def loop_progress(self, now: float) -> None:
         """The loop went round at `now` (epoch seconds)."""
@@ -255,6 +252,10 @@ class Telemetry:
     def checkpoint(self, seconds: float) -> None:
         """A checkpoint took `seconds`."""
         self._histograms["watchkeeper_checkpoint_duration_seconds"].observe(seconds)
+
+    def heartbeat(self, status: Literal["sent", "failed", "withheld"]) -> None:
+        """A beat was due, and this came of it."""
+        self._count("watchkeeper_heartbeats_total", 1, status)
 
     def build_info(self, version: str, river: str) -> None:
         """These versions run."""

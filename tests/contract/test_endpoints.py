@@ -192,6 +192,7 @@ def test_openapi_describes_every_route_and_needs_no_network(client: httpx.Client
 
     assert sorted(paths) == [
         "/api/v1/guardrails",
+        "/api/v1/inbound/pagerduty",
         "/api/v1/incidents",
         "/api/v1/incidents/{incident_id}",
         "/api/v1/incidents/{incident_id}/acknowledge",

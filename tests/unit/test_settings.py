@@ -264,6 +264,10 @@ WITH_SECRETS: Final = (
     "routes: {pager: hunter2}",
     "routes: {pager: {kind: webhook, url: 'ftp://me:hunter2@pager'}}",
     "routes: {pager: {kind: webhook, url: 'https://pager', secret: [hunter2]}}",
+    "heartbeat: {url: hunter2}",
+    "heartbeat: {url: [hunter2]}",
+    "inbound: {pagerduty: {secrets: hunter2}}",
+    "inbound: {pagerduty: {secrets: [[hunter2]]}}",
 )
 
 

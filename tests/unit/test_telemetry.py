@@ -72,6 +72,7 @@ def everything_happens(telemetry: Telemetry) -> None:
     telemetry.active(True)
     telemetry.loop_progress(1002.0)
     telemetry.checkpoint(0.004)
+    telemetry.heartbeat("sent")
     telemetry.build_info("0.1.0", "0.26.1")
 
 

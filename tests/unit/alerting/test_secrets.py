@@ -167,7 +167,10 @@ def test_the_settings_show_kinds_only() -> None:
             with SUBJECTS[kind].counterpart() as counterpart:
                 routes[kind] = SUBJECTS[kind].settings(counterpart)
         executors = {"cluster": {"kind": "kserve", "server": stand.address, "token": "canary"}}
-        settings = Settings.model_validate({"routes": routes, "executors": executors})
+        heard = {"inbound": {"pagerduty": {"secrets": "canary-0123456789,canary-9876543210"}}}
+        beats = {"url": "https://beats.example/canary"}
+        settings = Settings.model_validate({"routes": routes, "executors": executors, "heartbeat": beats} | heard)
 
     assert "canary" not in f"{settings!r} {settings}"
+    assert len(settings.inbound.pagerduty.secrets) == 2
     assert settings.executors["cluster"]["token"] == "canary"
