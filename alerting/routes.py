@@ -28,12 +28,13 @@ DEFAULT_EXECUTOR: Final = "kafka"
 class RouteTerms:
     """How a route is used, whatever its kind: who stands in for it (in order, the log last), its budget, its repetition.
 
-    `repeat_interval` is in seconds.
+    `repeat_interval` is in seconds. `escalates`: whoever receives it has a rota and an escalation of its own.
     """
 
     fallbacks: tuple[str, ...] = (FALLBACK,)
     at_most: Rate | None = None
     repeat_interval: float | None = None
+    escalates: bool = False
 
 
 def build_routes(config: Mapping[str, object]) -> dict[str, Notifier]:
@@ -45,7 +46,12 @@ def terms_of(config: Mapping[str, object]) -> dict[str, RouteTerms]:
     """The terms of `routes` in the settings, by name, and those of `log`. Raises InvalidRoute with every problem."""
     configs = {name: model for name, (_, model) in _routes(config).items()}
     return {
-        name: RouteTerms(fallbacks=_chain(name, configs), at_most=model.at_most, repeat_interval=model.repeat_interval)
+        name: RouteTerms(
+            fallbacks=_chain(name, configs),
+            at_most=model.at_most,
+            repeat_interval=model.repeat_interval,
+            escalates=model.ESCALATES,
+        )
         for name, model in configs.items()
     }
 

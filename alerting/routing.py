@@ -3,6 +3,8 @@
 What the guardrail file says comes first, since its owners know whom to wake for their model. Then the rules of the settings, in
 their order: the first that takes it decides, and one that says `continue` lets the following ones add theirs. What no rule takes
 goes to the default routes. So nothing is ever told to nobody.
+
+The name `on-call` stands wherever that of a route may, for the routes of those whose turn it is at that moment (`alerting.rota`).
 """
 
 from __future__ import annotations
@@ -12,12 +14,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
 
+from alerting.escalation import Step, due
 from alerting.facts import Facts, fits
 from alerting.hours import Hours, within
 from alerting.incidents import Severity
+from alerting.rota import Duty, Rota, on_call
 
 #: The route that always exists and takes what every other route refused.
 FALLBACK: Final = "log"
+#: Stands for the routes of whoever is on call, where there is a rota.
+ON_CALL: Final = "on-call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +55,17 @@ class Rule:
 class Routing:
     """The rules in their order, and the routes of what none of them takes.
 
-    `repeat` are the routes that say a page again that nobody has acknowledged, and after how many seconds.
+    `repeat` are the routes that say a page again that nobody has acknowledged, and after how many seconds; `steps` are those of
+    the escalation, and `escalating` the routes whose receivers do that by themselves.
     """
 
     rules: tuple[Rule, ...] = ()
     page: tuple[str, ...] = (FALLBACK,)
     ticket: tuple[str, ...] = (FALLBACK,)
     repeat: Mapping[str, float] = field(default_factory=dict)
+    rota: Rota | None = None
+    steps: tuple[Step, ...] = ()
+    escalating: frozenset[str] = frozenset()
 
     def routes_for(self, facts: Facts, at: float, written: Sequence[str] | None = None) -> tuple[str, ...]:
         """The names of the routes to tell at `at` (epoch seconds), each once, at least one.
@@ -65,11 +75,30 @@ class Routing:
         if facts.severity == "log":
             return (FALLBACK,)
         if written:
-            return tuple(dict.fromkeys(written))
+            return self._people(written, at)
         found: list[str] = []
         for rule in self.rules:
             if rule.takes(facts, at):
                 found += rule.to
                 if not rule.further:
                     break
-        return tuple(dict.fromkeys(found)) or (self.page if facts.severity == "page" else self.ticket) or (FALLBACK,)
+        return self._people(found or (self.page if facts.severity == "page" else self.ticket), at)
+
+    def escalation(self, facts: Facts, at: float, waited: float, done: float) -> tuple[float, tuple[str, ...]] | None:
+        """The time of the last step that is due at `at` (epoch seconds) and the routes of all that are; None when none is.
+
+        `waited` and `done` are those of `alerting.escalation.due`.
+        """
+        ready = due(self.steps, facts, waited, done)
+        return (ready[-1].after, self._people([name for step in ready for name in step.to], at)) if ready else None
+
+    def duty(self, at: float) -> Duty | None:
+        """Who is on call at `at` (epoch seconds); None without a rota."""
+        return None if self.rota is None else on_call(self.rota, at)
+
+    def _people(self, names: Sequence[str], at: float) -> tuple[str, ...]:
+        """The same, each once, with the routes of those on call for their common name; the fallback for nobody."""
+        found: list[str] = []
+        for name in names:
+            found += self.rota.routes(on_call(self.rota, at)) if name == ON_CALL and self.rota is not None else (name,)
+        return tuple(dict.fromkeys(found)) or (FALLBACK,)

@@ -55,7 +55,7 @@ def unknown_destinations(guardrail: Guardrail, routes: Iterable[str], executors:
 
     Args:
         guardrail: the file.
-        routes: names of the settings' routes.
+        routes: names that the settings have for ways to a person (`Settings.ways`).
         executors: the settings' executors, by name.
     """
     ways, hands, respond = {FALLBACK, *routes}, {DEFAULT_EXECUTOR, *executors}, guardrail.respond

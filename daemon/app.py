@@ -146,7 +146,14 @@ class App:
         stack.callback(self.dispatcher.close, STOP_WITHIN)
         self.keeper.start()
         stack.callback(self.keeper.close, STOP_WITHIN)
-        views = LiveViews(self.ledger, self.reporter, self.loop, lambda: self._turned, self.settings.watchdog_after)
+        views = LiveViews(
+            self.ledger,
+            self.reporter,
+            self.loop,
+            progress=lambda: self._turned,
+            patience=self.settings.watchdog_after,
+            duty=self.settings.who_is_told().duty,
+        )
         http = self.settings.http
         door = Door(
             inbox=self.loop.inbox,
@@ -245,7 +252,7 @@ def _guardrails(settings: Settings) -> Mapping[str, Guardrail]:
     for guardrail in loaded.values():
         for sentence in notices(guardrail):
             log.warning("without_effect", model=guardrail.model, message=sentence)
-        for sentence in unknown_destinations(guardrail, settings.routes, settings.executors):
+        for sentence in unknown_destinations(guardrail, settings.ways(), settings.executors):
             log.error("unknown_destination", model=guardrail.model, message=sentence)
     return loaded
 

@@ -56,15 +56,29 @@ class Audience:
 
     def overdue(self, case: Case, context: Context) -> tuple[str, ...]:
         """Name the routes that are to be told once more of a page that nobody has acknowledged."""
-        incident = case.incident
-        if incident.severity != "page" or incident.state != "open" or incident.observe or not context.live:
+        if not _waits(case, context):
             return ()
         every = self._routing.repeat
         return tuple(route for route, said in case.said.items() if route in every and context.now - said >= every[route])
 
+    def escalated(self, case: Case, context: Context) -> tuple[float, tuple[str, ...]] | None:
+        """Name the routes of the steps of the escalation that are due, and the time (seconds) of the last; None when none is.
+
+        A page that is with a receiver that escalates by itself is left to it.
+        """
+        if case.paged is None or not _waits(case, context) or not self._routing.escalating.isdisjoint(case.said):
+            return None
+        return self._routing.escalation(facts_of(case.incident), context.now, context.now - case.paged, case.escalated)
+
     def _written(self, severity: Severity) -> Sequence[str] | None:
         respond = self._guardrail.respond
         return respond.page if severity == "page" else respond.ticket
+
+
+def _waits(case: Case, context: Context) -> bool:
+    """Whether a page waits for somebody to acknowledge it, now and not in a past that is being caught up with."""
+    incident = case.incident
+    return incident.severity == "page" and incident.state == "open" and not incident.observe and context.live
 
 
 def told_of(incident: Incident, severity: Severity) -> tuple[str, ...]:

@@ -37,8 +37,14 @@ class Case:
     refused: list[str] = field(default_factory=list)  # reasons for which a rollback was blocked so far
     returns: int = 0  # times that it was called over too early
     said: dict[str, float] = field(default_factory=dict)  # when each route was last paged
+    paged: float | None = None  # when the present problem was first told as a page
+    escalated: float = 0.0  # how late the last step of the escalation is that was taken for it, seconds
     muted: str = ""  # the strongest that a silence held back: "trigger" or "update"
     asked: list[int] = field(default_factory=lambda: [0, 0])  # labels there were when it was first and last asked where it is
+
+    def wait_anew(self) -> None:
+        """Count from the next page how long nobody has acknowledged it: it will be of something that nobody has seen."""
+        self.paged, self.escalated = None, 0.0
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""
@@ -52,6 +58,8 @@ class Case:
             "refused": self.refused,
             "returns": self.returns,
             "said": self.said,
+            "paged": self.paged,
+            "escalated": self.escalated,
             "muted": self.muted,
             "asked": self.asked,
         }
@@ -69,6 +77,8 @@ class Case:
             list(state["refused"]),
             state["returns"],
             dict(state["said"]),
+            state["paged"],
+            state["escalated"],
             state["muted"],
             list(state["asked"]),
         )

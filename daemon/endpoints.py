@@ -7,6 +7,7 @@
     /api/v1/verdicts              what each rule says now
     /api/v1/guardrails            the guardrail files in force
     /api/v1/silences              those that are not over
+    /api/v1/on-call               whose turn it is, where there is a rota
     /api/v1/inbound/pagerduty     what PagerDuty tells (`daemon.inbound`)
     /api/v1/report                the shift report
     /openapi.json                 all of the above, for machines
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Protocol
 
@@ -64,6 +66,10 @@ class Views(Protocol):
 
     def silences(self) -> list[dict[str, Any]]:
         """The silences that are not over, the first to end first."""
+        ...
+
+    def on_call(self, at: float) -> dict[str, Any] | None:
+        """Who is on call at `at` and until when (epoch seconds, None: as far as can be seen); None without a rota."""
         ...
 
     def report(self, since: float, until: float) -> dict[str, Any]:
@@ -121,6 +127,12 @@ class Guardrails(BaseModel):
     """The guardrail files in force."""
 
     guardrails: list[dict[str, Any]]
+
+
+class OnCall(BaseModel):
+    """Whose turn it is; null without a rota."""
+
+    on_call: dict[str, Any] | None
 
 
 class Silences(BaseModel):
@@ -198,6 +210,11 @@ def _add_api(app: FastAPI, views: Views) -> None:
     def silences() -> Json:
         """The silences that are not over."""
         return Json({"silences": views.silences()})
+
+    @app.get("/api/v1/on-call", tags=["api"], responses={200: {"model": OnCall}})
+    def on_call() -> Json:
+        """Who is on call now, and until when (epoch seconds)."""
+        return Json({"on_call": views.on_call(time.time())})
 
     @app.get("/api/v1/report", tags=["api"])
     def report(

@@ -60,6 +60,7 @@ class Letters:
             return
         before, told = case.incident, list(case.told)
         case.incident = incidents.renew(before, reason, context.now)
+        case.wait_anew()
         self.tell(case, "trigger", context)
         case.notices += 1
         for route in told if not before.observe else ():
@@ -82,10 +83,12 @@ class Letters:
     def follow(self, cases: Iterable[Case], context: Context) -> None:
         """Tell what is due by the passing of time alone: what a silence held back, what nobody has acknowledged."""
         for case in cases:
-            if not case.muted:
-                self._repeat(case, context)
-            elif self._audience.silence(case.incident, context) is None:
+            if case.muted and self._audience.silence(case.incident, context) is None:
                 self._unmute(case, context)
+                continue
+            for remind in (self._repeat, self._escalate):
+                if not case.muted:
+                    remind(case, context)
 
     def _repeat(self, case: Case, context: Context) -> None:
         overdue = self._audience.overdue(case, context)
@@ -94,6 +97,23 @@ class Letters:
             case.incident = incidents.note(case.incident, context.now, "repeated", ", ".join(overdue))
             reason = f"still open after {since}, and nobody has acknowledged it: {case.incident.reason}"
             self._send(case, "update", overdue, context, reason)
+
+    def _escalate(self, case: Case, context: Context) -> None:
+        """Tell the next ones of a page that nobody has acknowledged; who knows of it hears it again only where a step says so."""
+        found = self._audience.escalated(case, context)
+        if found is None or self._mute(case, "update", context):
+            return
+        case.escalated, routes = found
+        waited = duration(context.now - (case.paged or context.now))
+        case.incident = incidents.note(case.incident, context.now, "escalated", f"after {waited} to {', '.join(routes)}")
+        reason = f"escalated, as nobody has acknowledged it for {waited}: {case.incident.reason}"
+        told = frozenset(case.told)
+        news: tuple[tuple[Event, list[str]], ...] = (
+            ("trigger", [name for name in routes if name not in told]),
+            ("update", [name for name in routes if name in told]),
+        )
+        for event, names in news:
+            self._send(case, event, names, context, reason)
 
     def _mute(self, case: Case, event: Event, context: Context) -> bool:
         """Hold back what a silence mutes, and note it; whether one does."""
@@ -124,6 +144,8 @@ class Letters:
             end = replace(told, key=key, event="resolve", reason="it was over when this was told", at=max(context.now, told.at))
             self._intend("resolve", key, route, notice_record(end), refused.incident, context)
             return
+        if refused.kind == "page" and refused.destination in case.said:  # the page is with the other now
+            case.said[route] = case.said.pop(refused.destination)
         if route not in case.told:
             case.told.append(route)
             why = f"{refused.destination} refused it"
@@ -140,7 +162,9 @@ class Letters:
             if route not in case.told:
                 case.told.append(route)
             if event in {"trigger", "update"}:
-                case.said |= {route: now} if kind == "page" else {}
+                if kind == "page":
+                    case.said[route] = now
+                    case.paged = now if case.paged is None else case.paged
                 known = incident.severity == "log" or route in told_of(case.incident, incident.severity)
                 action = Action(kind=kind, at=now, route=route, key=key)
                 case.incident = case.incident if known else incidents.add_action(case.incident, action)

@@ -120,6 +120,7 @@ class Response:
         """Go on with an incident that was called over too early."""
         case.incident = incidents.come_back(case.incident, diagnosis.reason, context.now)
         case.returns += 1
+        case.wait_anew()
         case.healing, case.rollback, case.scopes, case.asked = None, None, set(), scored(self.monitor, case.incident)
         self.cases[case.incident.id] = case
         self._take_up(case, diagnosis)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from alerting.escalation import Step
 from alerting.fields import checked_address
 from alerting.hours import Hours, read_hours, read_zone
 from alerting.routing import Rule
@@ -57,6 +58,7 @@ def _address(url: SecretStr) -> SecretStr:
 
 RouteNames = Annotated[tuple[Name, ...], BeforeValidator(split), Field(min_length=1)]
 Patterns = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
+Zone = Annotated[Name, AfterValidator(_zone)]
 Spans = Annotated[tuple[Annotated[Hours, BeforeValidator(_span)], ...], BeforeValidator(_listed)]
 
 
@@ -74,7 +76,7 @@ class RoutingRule(Group):
     models: Patterns = Field((), description="Only these models; globs such as `fraud-*`.")
     owners: Patterns = Field((), description="Only what these own; globs.")
     hours: Spans = Field((), description="Only then: `mon-fri 08:00-18:00`, `sat,sun`, `22:00-06:00`, or a list of these.")
-    zone: Annotated[Name, AfterValidator(_zone)] = Field("UTC", description="The time zone of `hours`, such as `Europe/Berlin`.")
+    zone: Zone = Field("UTC", description="The time zone of `hours`, such as `Europe/Berlin`.")
     to: RouteNames = Field(description="The routes that are told.")
     continue_: bool = Field(False, alias="continue", description="Let the rules after it add theirs.")
 
@@ -89,6 +91,19 @@ class RoutingRule(Group):
             zone=read_zone(self.zone) if self.hours else UTC,
             further=self.continue_,
         )
+
+
+class EscalationStep(Group):
+    """Whom to tell next of a page that nobody has acknowledged. Not while it is with PagerDuty, which escalates by itself."""
+
+    after: PositiveSeconds = Field(description="So long after the page: `15m`.")
+    to: RouteNames = Field(description="The routes that are told; `on-call` is whoever is on call then.")
+    models: Patterns = Field((), description="Only pages of these models; globs.")
+    owners: Patterns = Field((), description="Only pages of what these own; globs.")
+
+    def step(self) -> Step:
+        """The same as `alerting` wants it."""
+        return Step(after=self.after, to=self.to, models=self.models, owners=self.owners)
 
 
 class Heartbeat(Group):

@@ -26,10 +26,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from alerting.routes import check_executors, check_routes, terms_of
-from alerting.routing import Routing
+from alerting.routing import ON_CALL, Routing
 from daemon.errors import CannotStart, UnreadableFile
+from daemon.rota_settings import RotaGroup
 from daemon.schema import Finding, Name, PositiveSeconds, Text, default, findings, suggestion, tuple_of_list, wrong
-from daemon.setting_parts import DefaultRoute, Group, Heartbeat, Inbound, RoutingRule, split
+from daemon.setting_parts import DefaultRoute, EscalationStep, Group, Heartbeat, Inbound, RoutingRule, split
 from daemon.yaml_lines import Document, Location, dotted, read
 
 PREFIX: Final = "WATCHKEEPER_"
@@ -201,9 +202,13 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
     routing: tuple[RoutingRule, ...] = Field(
         (), description="Whom to tell, by model, owner, severity and time of day: a list of rules, see below and response.md."
     )
+    rota: RotaGroup = default({}, "Who is on call.")
+    escalation: tuple[EscalationStep, ...] = Field(
+        (), description="Who is told next of a page that nobody has acknowledged: a list of steps, see below and response.md."
+    )
     default_route: DefaultRoute = default({}, "Where incidents go that no guardrail file and no rule names a route for.")
 
-    @field_validator("routing", mode="before")
+    @field_validator("routing", "escalation", mode="before")
     @classmethod
     def _frozen(cls, value: object) -> object:
         return tuple_of_list(value)
@@ -215,32 +220,38 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
             wrong("within: must be longer than checkpoint_every, or beats are withheld from a daemon that is well")
         return value
 
-    @field_validator("default_route")
-    @classmethod
-    def _known_routes(cls, value: DefaultRoute, info: ValidationInfo) -> DefaultRoute:
-        known = {"log", *info.data.get("routes", (*value.page, *value.ticket))}
-        for name in (*value.page, *value.ticket):
-            if name not in known:
-                wrong(f"there is no route {name} in routes{suggestion(name, known)}")
-        return value
+    def ways(self) -> set[str]:
+        """The names that may stand where a route is named."""
+        return {"log", *self.routes} | ({ON_CALL} if self.rota.primary else set())
 
     def lost_routes(self) -> Iterator[Finding]:
-        """Say of each rule which of its routes there is not."""
-        known = {"log", *self.routes}
-        for place, rule in enumerate(self.routing):
-            for name in rule.to:
+        """Say of each place that names routes which of them there is not."""
+        if self.rota.primary and ON_CALL in self.routes:
+            yield Finding(("routes", ON_CALL), f"{ON_CALL} stands for whoever is on call; give the route another name")
+        yield from self.rota.lost_routes({"log", *self.routes})
+        named: list[tuple[Location, tuple[str, ...]]] = [
+            *((("routing", place, "to"), rule.to) for place, rule in enumerate(self.routing)),
+            *((("escalation", place, "to"), step.to) for place, step in enumerate(self.escalation)),
+            (("default_route", "page"), self.default_route.page),
+            (("default_route", "ticket"), self.default_route.ticket),
+        ]
+        known = self.ways()
+        for location, names in named:
+            for name in names:
                 if name not in known:
-                    yield Finding(("routing", place, "to"), f"there is no route {name} in routes{suggestion(name, known)}")
+                    yield Finding(location, f"there is no route {name} in routes{suggestion(name, known)}")
 
     def who_is_told(self) -> Routing:
-        """The rules and the default routes as `alerting` wants them."""
-        rules = tuple(rule.rule() for rule in self.routing)
-        every = {name: terms.repeat_interval for name, terms in terms_of(self.routes).items()}
+        """The rules, the default routes and who is on call, as `alerting` wants them."""
+        terms = terms_of(self.routes)
         return Routing(
-            rules=rules,
+            rules=tuple(rule.rule() for rule in self.routing),
             page=self.default_route.page,
             ticket=self.default_route.ticket,
-            repeat={name: seconds for name, seconds in every.items() if seconds is not None},
+            repeat={name: one.repeat_interval for name, one in terms.items() if one.repeat_interval is not None},
+            rota=self.rota.rota(),
+            steps=tuple(step.step() for step in self.escalation),
+            escalating=frozenset(name for name, one in terms.items() if one.escalates),
         )
 
     @classmethod

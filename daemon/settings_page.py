@@ -52,24 +52,27 @@ What a model may do, and who hears of it, stands in its guardrail file: [guardra
 
 def documentation() -> str:
     """docs/settings.md, made from the fields above."""
-    text = _HEAD
-    tops = [(name, field) for name, field in Settings.model_fields.items() if not _group(field)]
-    text += _table((), tops)
-    for name, field in Settings.model_fields.items():
-        if (group := _group(field)) is not None:
-            text += _section((name,), group)
-        elif (rule := _rule(field)) is not None:
-            text += _section((f"{name}[]",), rule)
+    fields = list(Settings.model_fields.items())
+    return _HEAD + _table((), [item for item in fields if not _group(item[1])]) + _inner((), fields)
+
+
+def _inner(location: Location, fields: list[tuple[str, FieldInfo]]) -> str:
+    """The groups in these fields, and the rules of their lists, each with a heading."""
+    text = ""
+    for name, field in fields:
+        group, rule = _group(field), _rule(field)
+        if group is not None:
+            text += _section((*location, name), group)
+        elif rule is not None:
+            text += _section((*location, f"{name}[]"), rule)
     return text
 
 
 def _section(location: Location, group: type[Section]) -> str:
     fields = list(group.model_fields.items())
-    text = f"\n## {dotted(location)}\n\n{group.__doc__}\n\n" + _table(location, [item for item in fields if not _group(item[1])])
-    for name, field in fields:
-        if (inner := _group(field)) is not None:
-            text += _section((*location, name), inner)
-    return text
+    own = [item for item in fields if not _group(item[1])]
+    text = f"\n## {dotted(location)}\n\n{group.__doc__}\n" + ("\n" + _table(location, own) if own else "")
+    return text + _inner(location, fields)
 
 
 def _group(field: FieldInfo) -> type[Section] | None:

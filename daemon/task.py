@@ -45,7 +45,7 @@ IDLE_TICKS: Final = 6
 #: Of a silence of all models, the share that may pass between two ticks.
 SILENCE_SHARE: Final = 0.01
 #: Version of the layout of the store.
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 
 Offsets = dict[tuple[str, int], int]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from alerting.incidents import State as IncidentState
@@ -15,6 +16,7 @@ from daemon.endpoints import Health
 
 if TYPE_CHECKING:
     from alerting.ledger import Ledger
+    from alerting.rota import Duty
     from daemon.loop import Loop
     from daemon.reporting import Reporter
 
@@ -28,14 +30,25 @@ class LiveViews:
         loop: whether it owns a task.
         progress: monotonic time of the loop's last turn.
         patience: seconds without a turn from which on it counts as dead.
+        duty: who is on call at a time, epoch seconds.
     """
 
-    def __init__(self, ledger: Ledger, reporter: Reporter, loop: Loop, progress: Callable[[], float], patience: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        reporter: Reporter,
+        loop: Loop,
+        *,
+        progress: Callable[[], float],
+        patience: float,
+        duty: Callable[[float], Duty | None],
+    ) -> None:
         self._ledger = ledger
         self._reporter = reporter
         self._loop = loop
         self._progress = progress
         self._patience = patience
+        self._duty = duty
 
     def incidents(self, model: str | None, state: str | None, limit: int) -> list[dict[str, Any]]:
         """Give incidents, newest first."""
@@ -50,6 +63,11 @@ class LiveViews:
     def silences(self) -> list[dict[str, Any]]:
         """Give the silences that are not over, the first to end first."""
         return [silence_record(silence) for silence in self._ledger.silences(time.time())]
+
+    def on_call(self, at: float) -> dict[str, Any] | None:
+        """Give who is on call."""
+        duty = self._duty(at)
+        return None if duty is None else asdict(duty)
 
     def report(self, since: float, until: float) -> dict[str, Any]:
         """Give the shift report."""

@@ -22,10 +22,12 @@ def _not_too_often(interval: float) -> float:
 class RouteConfig(BaseModel):
     """What all routes of the settings have in common. Their errors never show a value: it may be a secret.
 
-    `GROUPS_ITSELF` says why a kind takes neither a budget nor a repetition, where it does not.
+    `GROUPS_ITSELF` says why a kind takes neither a budget nor a repetition, where it does not; `ESCALATES`, that its receiver has
+    a rota and an escalation of its own, which ours stays out of the way of.
     """
 
     GROUPS_ITSELF: ClassVar[str] = ""
+    ESCALATES: ClassVar[bool] = False
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

@@ -66,6 +66,8 @@ class PagerDutyConfig(RouteConfig):
         "set grouping and escalation in the service"
     )
 
+    ESCALATES: ClassVar[bool] = True
+
     kind: Literal["pagerduty"] = "pagerduty"
     routing_key: Annotated[SecretStr, AfterValidator(_routing_key)] = Field(
         description="The integration key (Events API v2) of the service that is paged, 32 characters."

@@ -65,6 +65,7 @@ def front(sight: Sight, now: float) -> Data:
     return {
         "now": now,
         "banners": [*watch(sight, now), *_verdict(queue, tiles)],
+        "on_call": sight.on_call(now),
         "queue": queue,
         "tiles": tiles,
         "ended": sight.incidents(None, "resolved", ENDED_SHOWN),

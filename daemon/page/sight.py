@@ -29,6 +29,9 @@ class Sight(Protocol):
     def incident(self, incident_id: str) -> dict[str, Any] | None:
         """One incident with its timeline and the ends of its acts; None when there is none of that id."""
 
+    def on_call(self, at: float) -> dict[str, Any] | None:
+        """Who is on call at `at` and until when (epoch seconds); None without a rota."""
+
     def models(self) -> list[dict[str, Any]]:
         """The models that this daemon watches (see `daemon.portrait`); none for a standby."""
 

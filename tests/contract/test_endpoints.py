@@ -39,6 +39,9 @@ class FixedViews:
     def silences(self) -> list[dict[str, Any]]:
         return [{"id": "s", "model": "loan", "ends": 1.0}]
 
+    def on_call(self, at: float) -> dict[str, Any] | None:
+        return {"primary": "ana", "shadow": None, "until": None}
+
     def report(self, since: float, until: float) -> dict[str, Any]:
         return {"from": since, "to": until}
 
@@ -143,6 +146,11 @@ def test_the_queue_has_what_is_not_resolved(client: httpx.Client) -> None:
     assert ids(client.get("/api/v1/incidents", params={"order": "priority"})) == [OTHER["id"], OPEN["id"]]
 
 
+def test_who_is_on_call_is_shown(client: httpx.Client) -> None:
+    """Under one key, so that no rota is a null and not an error."""
+    assert client.get("/api/v1/on-call").json() == {"on_call": {"primary": "ana", "shadow": None, "until": None}}
+
+
 def test_silences_and_the_report_are_shown(client: httpx.Client) -> None:
     """To everybody: they hold no secret."""
     assert client.get("/api/v1/silences").json() == {"silences": [{"id": "s", "model": "loan", "ends": 1.0}]}
@@ -199,6 +207,7 @@ def test_openapi_describes_every_route_and_needs_no_network(client: httpx.Client
         "/api/v1/incidents/{incident_id}/resolve",
         "/api/v1/incidents/{incident_id}/rollback",
         "/api/v1/models/{model}/versions/{version}/clear",
+        "/api/v1/on-call",
         "/api/v1/report",
         "/api/v1/silences",
         "/api/v1/silences/{silence_id}",

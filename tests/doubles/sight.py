@@ -97,6 +97,10 @@ class Scene:
         """Nobody made one."""
         return []
 
+    def on_call(self, at: float) -> dict[str, Any] | None:
+        """Ana, for another day."""
+        return {"primary": "ana", "shadow": None, "until": at + 86_400.0}
+
     def report(self, since: float, until: float) -> dict[str, Any]:
         """The shift report."""
         return report(self.ledger.since(since), since, until)

@@ -18,6 +18,7 @@ from daemon.schema import Section
 from daemon.setting_parts import RoutingRule
 from daemon.settings import Settings, load_settings
 from daemon.settings_page import documentation
+from tests.doubles.settings_file import complaints, written
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -28,20 +29,6 @@ def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith("WATCHKEEPER_"):
             monkeypatch.delenv(name)
-
-
-def written(directory: Path, text: str) -> Path:
-    """Write a settings file."""
-    path = directory / "settings.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def complaints(path: Path | None = None) -> list[str]:
-    """Load bad settings and show what is said, without the path."""
-    with pytest.raises(CannotStart) as raised:
-        load_settings(path)
-    return [line.removeprefix(f"{path}:") for line in str(raised.value).splitlines()]
 
 
 def test_without_a_file_everything_has_a_default() -> None:
@@ -174,7 +161,7 @@ def test_a_default_route_must_be_there(tmp_path: Path) -> None:
     """Else the first page would find out."""
     path = written(tmp_path, "routes: {pager: {kind: log}}\ndefault_route: {page: [pagre, log]}\n")
 
-    assert complaints(path) == ["2:16: default_route: there is no route pagre in routes; did you mean pager?"]
+    assert complaints(path) == ["2:23: default_route.page: there is no route pagre in routes; did you mean pager?"]
 
 
 ROUTING: Final = """\

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from alerting.facts import Facts
 from alerting.hours import DAYS, Hours, read_hours, read_zone
-from alerting.routing import Routing, Rule
+from alerting.rota import Duty, Rota, read_hand_over
+from alerting.routing import ON_CALL, Routing, Rule
 
 LOAN = Facts(severity="page", model="loan-approval", owner="team-credit", cause="new_version")
 TICKET = Facts(severity="ticket", model="loan-approval", owner="team-credit", cause="drift")
@@ -179,3 +180,26 @@ def test_no_text_of_hours_is_a_traceback(text: str) -> None:
     except ValueError as error:
         days, said = frozenset(), str(error)
     assert (days <= frozenset(range(7)), bool(days)) == (True, said == "")
+
+
+# --- on call
+
+
+def test_on_call_stands_for_whoever_it_is_then() -> None:
+    """Wherever a route is named: in the guardrail file, in a rule, among the defaults. Whoever is told twice is told once."""
+    rota = Rota(
+        people={"ana": "pager-ana", "ben": "pager-ben"},
+        primary=("ana", "ben"),
+        shadow=("ben", "ben"),
+        hand_over=read_hand_over("09:00"),
+        zone=UTC,
+        since=date(2026, 10, 1),
+    )
+    routing = Routing(rules=(Rule(to=("chat", ON_CALL), severity="page"),), ticket=(ON_CALL,), rota=rota)
+    today = at("2026-10-01 12:00")
+
+    assert routing.routes_for(LOAN, today) == ("chat", "pager-ana", "pager-ben")
+    assert routing.routes_for(LOAN, today + 86_400) == ("chat", "pager-ben")
+    assert routing.routes_for(TICKET, today, (ON_CALL, "pager-ben")) == ("pager-ana", "pager-ben")
+    assert routing.duty(today) == Duty("ana", "ben", today + 21 * 3600.0)
+    assert (Routing().duty(today), Routing().routes_for(LOAN, today, (ON_CALL,))) == (None, (ON_CALL,))
