@@ -125,6 +125,7 @@ class Standing:
     older: str | None = None  # the version that it is set against
     older_over_limit: bool = False
     older_serves: bool = False
+    proven: bool = True  # found to be no worse than the older one, or there was none to set it against
     fresh: bool = False  # it replaced the older one, and the comparison has not ended
     clearly_over: bool = False  # its losses since the alarm's onset are over what the older one had, of late too
 
@@ -238,11 +239,7 @@ def _facts(
 ) -> Facts:  # fmt: skip
     rules = {verdict.rule for verdict in harmful}
     broken = [verdict for verdict in reasons if verdict.rule in {"records", "completeness"}]
-    flipped = {verdict.version for verdict in breaches if verdict.reason == "flipped"}
-    # Just after a full replacement, harm by itself says that the newer version is worse than the older one was. Whether the
-    # labels turned round at that moment cannot be told: the older version, which would show it, predicts no more. While it does
-    # predict, its labels tell: a canary has too few of its own at first, and those of both come from the same people.
-    others = {standing.older} if standing.older is not None and standing.older_serves else set()
+    # Just after a full replacement, harm by itself says that the newer version is worse than the older one was.
     segment_only = all(verdict.segment is not None for verdict in harmful)
     inputs = _hit(broken, breaches, standing)
     # Arms that get other inputs are no fair contest; where only the newer one's are broken, that it does harm says enough.
@@ -252,9 +249,21 @@ def _facts(
         worse="version" in rules or ("harm" in rules and (fresh or only_newer)),
         harm="harm" in rules,
         older_over_limit=standing.older_over_limit,
-        mirrored=(others or {standing.name}) <= flipped and not standing.fresh,
+        mirrored=_turned_round(breaches, standing),
         inputs=inputs,
     )
+
+
+def _turned_round(breaches: Sequence[Verdict], standing: Standing) -> bool:
+    """Tell whether it is the labels that turned round, and not a newer version that ranks the wrong way.
+
+    While the older version predicts, its labels tell: a canary has too few of its own at first, and those of both come from the
+    same people. Once it has gone, only a version that was found to be as good can have labels that turned.
+    """
+    flipped = {verdict.version for verdict in breaches if verdict.reason == "flipped"}
+    if standing.older is not None and standing.older_serves:
+        return standing.older in flipped
+    return standing.proven and standing.name in flipped
 
 
 def _hit(broken: Sequence[Verdict], breaches: Sequence[Verdict], standing: Standing) -> Hit:
@@ -279,7 +288,7 @@ def _facts_alone(verdict: Verdict, breaches: Sequence[Verdict], standings: Mappi
             kind = "inputs"  # what is broken is also distributed otherwise
     return Facts(
         harm=kind == "harm",
-        mirrored=kind == "mirrored",
+        mirrored=kind == "mirrored" and (verdict.version not in standings or _turned_round(breaches, standings[verdict.version])),
         inputs="all" if kind == "inputs" else "none",
         outcome=kind == "outcome",
         blind=kind == "blind",

@@ -108,6 +108,7 @@ class Succession:
             older=None if older is None else older.name,
             older_over_limit=older is not None and older.over_limit(),
             older_serves=older is not None and older.traffic.serves(now, left_after),
+            proven=self.holds(version),
             fresh=contest is not None and contest.kind == "replacement" and contest.decision == "undecided",
             clearly_over=contest is not None
             and alarm is not None

@@ -48,7 +48,8 @@ LONG_BROKEN = breach("records", "hard_errors", onset=T0 - 5_000)
 
 BESIDE = standing("8", older="7", older_serves=True)
 ALONE = standing("8")
-AFTER = standing("8", older="7", fresh=True, clearly_over=True)
+AFTER = standing("8", older="7", fresh=True, clearly_over=True, proven=False)
+LEFT_ALONE = standing("8", older="7", proven=False)  # the older one went before the comparison had ended
 
 #: What is in breach, what is known of version 8, and the causes that are found with the version each is about.
 FOUND: dict[str, tuple[list[Verdict], Standing, list[tuple[str, str | None]]]] = {
@@ -58,7 +59,7 @@ FOUND: dict[str, tuple[list[Verdict], Standing, list[tuple[str, str | None]]]] =
     "harm just after a full replacement": ([HARM], AFTER, [("new_version", "8")]),
     "harm after a replacement that is hardly over what the older one had": (
         [HARM],
-        standing("8", older="7", fresh=True),
+        standing("8", older="7", fresh=True, proven=False),
         [("concept", "8")],
     ),
     "both versions": ([OLD_HARM, HARM], BESIDE, [("concept", "7")]),
@@ -77,6 +78,14 @@ FOUND: dict[str, tuple[list[Verdict], Standing, list[tuple[str, str | None]]]] =
     "labels of the older version turned round, too few of the newer one": ([HARM, OLD_FLIPPED], BESIDE, [("label_fault", "8")]),
     "labels turned round": ([HARM, FLIPPED], ALONE, [("label_fault", "8")]),
     "labels of the newer version turned round only": ([WORSE, FLIPPED], BESIDE, [("new_version", "8")]),
+    "labels that seem turned round once the older version has gone": ([HARM, FLIPPED], LEFT_ALONE, [("concept", "8")]),
+    "the same, and it is worse": ([WORSE, FLIPPED], LEFT_ALONE, [("new_version", "8")]),
+    "the same without harm": ([FLIPPED], LEFT_ALONE, []),
+    "labels turned round of a version that was found to be as good": (
+        [WORSE, FLIPPED],
+        standing("8", older="7"),
+        [("label_fault", "8")],
+    ),
     "labels of both turned round": ([WORSE, FLIPPED, OLD_FLIPPED], BESIDE, [("label_fault", "8")]),
     "labels that seem turned round just after a replacement": ([HARM, FLIPPED], AFTER, [("new_version", "8")]),
     "silence": ([SILENT], ALONE, [("blind", None)]),
