@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 from alerting import incidents
+from alerting.acts import Act
 from alerting.escalation import Step
+from alerting.routing import Routing
 from daemon.cases import Case
+from daemon.store import MemoryStore
+from daemon.task import Task
 from tests.doubles.desk import HOUR, NOW, ROUTING, Desk, a_context, a_silence
+from tests.doubles.model import T0, a_guardrail, a_label, a_prediction
 
 STEPS = (Step(after=900.0, to=("second", "desk")), Step(after=2 * HOUR, to=("boss",), owners=("team-*",)))
 ESCALATED = replace(ROUTING, steps=STEPS, repeat={})
@@ -79,3 +85,29 @@ def test_an_escalation_waits_for_the_end_of_a_silence() -> None:
 
     assert desk.told() == ["trigger second 0", "update desk 0"]
     assert desk.noted.count("muted") == 1
+
+
+def test_a_task_escalates_what_it_found_until_somebody_has_seen_it() -> None:
+    """From the bad version to the second person; an acknowledgement ends it."""
+    steps = (Step(after=1200.0, to=("second",)), Step(after=2400.0, to=("boss",)))
+    task = Task(MemoryStore(), {"loan": a_guardrail()}, routing=Routing(page=("first",), steps=steps))
+    chance = random.Random(3)
+    for number in range(1_500):
+        version, wrong = ("7", 0.15) if number < 800 else ("8", 0.45)
+        task.observe(a_prediction(number, T0 + number, version=version, prediction=str(int(chance.random() < wrong))))
+        task.observe(a_label(number, T0 + number + 0.5, "0"))
+    incident = next(iter(task.models["loan"].response.cases.values())).incident
+
+    def paged(seconds: float) -> list[tuple[str, int]]:
+        """Whom a page was for by so many seconds after it was opened, and after how many minutes each was written first."""
+        while (task.clock or T0) < incident.opened + seconds:
+            task.advance((task.clock or T0) + 10.0)
+        first: dict[str, int] = {}
+        for one in task.outbox.values():
+            if one.kind == "page":
+                first.setdefault(one.destination, int((one.created - incident.opened) // 60))
+        return list(first.items())
+
+    assert paged(2000.0) == [("first", 0), ("second", 20)]
+    assert task.act(Act(id="1", kind="acknowledge", by="ana", at=T0 + 2_400, incident=incident.id)).good
+    assert paged(4000.0) == [("first", 0), ("second", 20)]
