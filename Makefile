@@ -73,7 +73,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --python $(BIN)/python --universal --py
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 lock: install  ## write the locks anew after a change of pyproject.toml; UPGRADE=1 takes newer versions
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra demo --extra apprise --group dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra demo --extra apprise --extra ical --group dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
 
 docs: install  ## write the reference pages that are made from the code
