@@ -51,7 +51,7 @@ kafka:
   heartbeat_interval: 1s
 guardrails: guardrails
 state: state
-http: {{host: 127.0.0.1, port: {port}}}
+http: {{host: 127.0.0.1, port: {port}, token: "{token}"}}
 log: {{format: json}}
 routes:
   pager: {{kind: webhook, url: "{pager}"}}
@@ -72,7 +72,7 @@ class Loopback:
     ssl_keyfile: Path | None = None
 
 
-def write(directory: Path, *, bootstrap: str, port: int, pager: str) -> Path:
+def write(directory: Path, *, bootstrap: str, port: int, pager: str, token: str) -> Path:
     """Write both files below a directory; gives the settings file.
 
     Args:
@@ -80,11 +80,12 @@ def write(directory: Path, *, bootstrap: str, port: int, pager: str) -> Path:
         bootstrap: `host:port` of the broker.
         port: where the daemon's endpoints are to listen.
         pager: address of the receiver of pages.
+        token: what a person shows who acts.
     """
     guardrails = directory / "guardrails"
     guardrails.mkdir()
     (guardrails / f"{MODEL}.yaml").write_text(GUARDRAILS, encoding="utf-8")
     settings = directory / "settings.yaml"
-    text = _SETTINGS.format(bootstrap=bootstrap, port=port, pager=pager)
+    text = _SETTINGS.format(bootstrap=bootstrap, port=port, pager=pager, token=token)
     settings.write_text(text, encoding="utf-8")
     return settings

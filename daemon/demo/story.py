@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import signal
 import sys
@@ -54,7 +55,8 @@ class Stage:
         broker.ready()
         port = free_port()
         api = f"http://127.0.0.1:{port}"
-        settings = config.write(directory, bootstrap=broker.bootstrap, port=port, pager=receiver.url)
+        token = secrets.token_hex(16)
+        settings = config.write(directory, bootstrap=broker.bootstrap, port=port, pager=receiver.url, token=token)
         self.server = Child("server", [sys.executable, "-m", "daemon.demo.serving", "--bootstrap", broker.bootstrap], directory)
         ending.callback(self.server.end)
         self.daemon = Child("daemon", [sys.executable, "-m", "daemon", "run", "--settings", str(settings)], directory)
@@ -67,6 +69,7 @@ class Stage:
             "incidents": f"{api}/api/v1/incidents",
             "verdicts": f"{api}/api/v1/verdicts",
             "metrics": f"{api}/metrics",
+            "for the commands": f"export WATCHKEEPER_URL={api} WATCHKEEPER_TOKEN={token}",
             "broker": broker.bootstrap,
             "files and logs": str(directory),
         }
