@@ -91,6 +91,10 @@ class Book:
             del self._alerts[labels]
         return list(self._alerts)
 
+    def firing(self) -> list[Alert]:
+        """Those of an incident that is not over."""
+        return [alert for alert in self._alerts.values() if alert.ends is None]
+
     def documents(self, wanted: Sequence[Labels], now: float, interval: float) -> list[dict[str, Any]]:
         """What to post of these, as they are now."""
         return [self._alerts[labels].document(now, interval) for labels in wanted if labels in self._alerts]

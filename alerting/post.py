@@ -113,12 +113,17 @@ def refused(call: Call, answer: Answer, *, now: float) -> DeliveryError:
 
 def json_of(call: Call, answer: Answer) -> dict[str, Any]:
     """The JSON object of an answer. Raises DeliveryError, a temporary one: a proxy's page in its place may go away."""
-    try:
-        document = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        document = None
+    document = _parsed(answer)
     if not isinstance(document, dict):
         raise DeliveryError(f"{host_of(call.url)} answered {answer.status} with something that is not a JSON object")
+    return document
+
+
+def list_of(call: Call, answer: Answer) -> list[Any]:
+    """The JSON list of an answer. Raises DeliveryError likewise."""
+    document = _parsed(answer)
+    if not isinstance(document, list):
+        raise DeliveryError(f"{host_of(call.url)} answered {answer.status} with something that is not a JSON list")
     return document
 
 
@@ -177,6 +182,13 @@ def _delivered(call: Call, answer: Answer, now: float) -> Answer:
     if isinstance(judged, DeliveryError):
         raise judged
     return judged
+
+
+def _parsed(answer: Answer) -> object:
+    try:
+        return json.loads(answer.text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _judged(call: Call, answer: Answer, now: float) -> Answer | DeliveryError:

@@ -38,6 +38,7 @@ from daemon.lease import Lease
 from daemon.loop import Loop
 from daemon.quarantine import BadEventLimit, DeadLetters
 from daemon.reporting import Reporter
+from daemon.silence_watch import SilenceWatch
 from daemon.sink import Sink, TopicReader
 from daemon.source import KafkaSource
 from daemon.store import RocksStore, StoreHeld
@@ -84,12 +85,12 @@ class App:
         self.lease = Lease(kafka.session_timeout, time.monotonic)
         self.reader = TopicReader(kafka)
         self.writers = Writer(lambda: Sink(kafka)), Writer(lambda: Sink(kafka))
-        notifiers = build_routes(settings.routes)
-        self.keeper = Keeper(notifiers, self._acts)
+        self.notifiers = build_routes(settings.routes)
+        self.keeper = Keeper(self.notifiers, self._acts)
         command_log = CommandTopic(topics.commands, self.writers[0], self.reader.read_to_end)
         self.executors = build_executors(settings.executors, Tools(command_log=command_log))
         carrier = Carrier(
-            notifiers,
+            self.notifiers,
             self.executors,
             JournalTopic(topics.incidents, self.writers[1], self.ledger),
             self.lease.holds,
@@ -169,6 +170,9 @@ class App:
         watchdog.start()
         stack.callback(watchdog.stop)
         self._begin_to_beat(stack)
+        silences = SilenceWatch(self.notifiers.values(), self._acts, self.loop.inbox)
+        silences.start()
+        stack.callback(silences.stop)
         stack.callback(self.dead_letters.close)
         stack.callback(self.source.close)
         stack.callback(lambda: self.loop.stop(time.monotonic()))

@@ -6,7 +6,7 @@ The status of the answer is for PagerDuty: it repeats what got a 5xx for about 2
 webhook off for a day after three in a row were dropped. So whatever is genuine gets a 200 and a sentence, also when there is
 nothing to do; 503 means that asking again may help; and only what is not genuine gets a 4xx.
 
-Alertmanager is not here: it knows silences, no acknowledgements, and its webhook carries neither.
+Alertmanager is not here: its webhook says nothing of acknowledgements. It is asked for silences instead (`daemon.silence_watch`).
 """
 
 from __future__ import annotations

@@ -18,18 +18,21 @@ import httpx
 import structlog
 from pydantic import AfterValidator, Field
 
-from alerting.alerts import Book, Labels
+from alerting.alerts import Alert, Book, Labels
 from alerting.errors import DeliveryError
 from alerting.fields import Address, Headers, Timeout, shown
+from alerting.inbound_alertmanager import SILENCED, Acknowledged, acknowledged, held, path_of
 from alerting.limits import encoded
 from alerting.notice import Notice
 from alerting.notifiers.base import RouteConfig
-from alerting.post import Call, post_all
+from alerting.post import Call, json_of, list_of, post, post_all
 
 log = structlog.get_logger(__name__)
 
 #: Alerts of one request.
 BATCH: Final = 100
+#: Bytes of an answer that is read.
+READ_LIMIT: Final = 4_000_000
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -61,6 +64,9 @@ class AlertmanagerConfig(RouteConfig):
         default=60.0, ge=1, le=3600, description="Seconds between two sendings of a firing alert; it lapses three of them later."
     )
     timeout: Timeout = Field(default=10.0, description="Seconds for the whole request, answer included.")
+    silence_acknowledges: bool = Field(
+        default=True, description="Whoever silences an alert there after it began has acknowledged its incident here."
+    )
 
 
 class AlertmanagerNotifier:
@@ -130,6 +136,31 @@ class AlertmanagerNotifier:
             self._book.clear()
             self._due = None
 
+    def acknowledgements(self) -> list[Acknowledged]:
+        """What people acknowledged by a silence there. Raises DeliveryError when no peer could be asked."""
+        with self._noting:
+            firing = self._book.firing() if self.config.silence_acknowledges else []
+        if not firing:
+            return []
+        failure = DeliveryError("there is no peer")
+        for peer in self.config.peers:  # they share their silences, so one is enough
+            try:
+                return self._read(peer.get_secret_value(), firing)
+            except DeliveryError as error:
+                failure = error
+        raise failure
+
+    def _read(self, peer: str, firing: Sequence[Alert]) -> list[Acknowledged]:
+        call = self._call(peer, SILENCED)
+        found = []
+        for alert in held(list_of(call, post(call, now=self._clock(), transport=self._transport)), firing):
+            for silence in alert.silences:
+                ask = self._call(peer, path_of(silence))
+                document = json_of(ask, post(ask, now=self._clock(), transport=self._transport))
+                known = acknowledged(document, alert)
+                found += [] if known is None else [known]
+        return found
+
     def _note(self, notice: Notice, now: float) -> list[Labels]:
         if self._due is None:
             self._due = now + self.config.resend
@@ -141,7 +172,8 @@ class AlertmanagerNotifier:
             documents = self._book.documents(alerts, now, self.config.resend)
         if not documents:
             return
-        calls = [self._call(peer.get_secret_value(), encoded(documents)) for peer in self.config.peers]
+        content = encoded(documents)
+        calls = [self._call(peer.get_secret_value(), "/api/v2/alerts", content) for peer in self.config.peers]
         answers = post_all(calls, now=now, transport=self._transport)
         failures = [answer for answer in answers if isinstance(answer, DeliveryError)]
         if len(failures) == len(answers):
@@ -149,11 +181,17 @@ class AlertmanagerNotifier:
         for failure in failures:
             log.warning("peer_failed", reason=str(failure))
 
-    def _call(self, peer: str, content: bytes) -> Call:
-        headers = {**shown(self.config.headers), "Content-Type": "application/json", "User-Agent": "watchkeeper"}
-        secrets = tuple(shown(self.config.headers).values())
+    def _call(self, peer: str, path: str, content: bytes = b"") -> Call:
+        """A post of this content, or without any the question for what is there."""
+        headers = {**shown(self.config.headers), "User-Agent": "watchkeeper"}
         return Call(
-            url=f"{peer.rstrip('/')}/api/v2/alerts", body=content, headers=headers, timeout=self.config.timeout, secrets=secrets
+            url=peer.rstrip("/") + path,
+            body=content,
+            headers=headers | ({"Content-Type": "application/json"} if content else {}),
+            timeout=self.config.timeout,
+            secrets=tuple(shown(self.config.headers).values()),
+            method="POST" if content else "GET",
+            limit=0 if content else READ_LIMIT,
         )
 
 

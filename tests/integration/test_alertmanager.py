@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,32 @@ def test_alerts_of_prometheus_about_a_model_come_in_the_same_message(cluster: Cl
         cluster.until(lambda: ("firing", ["ModelIsSlow", "ModelNewVersion"]) in cluster.people.messages)
     finally:
         prometheus.close()
+
+
+def test_who_silences_an_alert_there_has_acknowledged_it(cluster: Cluster) -> None:
+    """As by the button of its page: a silence with all labels of the alert. One from before the alert is none."""
+    cluster.subject.notify(of_model("loan", "i"))
+    cluster.until(lambda: cluster.active() == [["ModelNewVersion"], ["ModelNewVersion"]])
+    assert cluster.subject.acknowledgements() == []
+
+    (alert,) = get(f"{cluster.addresses[1]}/api/v2/alerts")
+    matchers = [{"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in alert["labels"].items()]
+    silence(cluster.addresses[1], matchers, "ana", "rolling back by hand")
+    cluster.until(lambda: bool(cluster.subject.acknowledgements()))
+    (found,) = cluster.subject.acknowledgements()
+    assert (found.by, found.reason, found.problem) == (
+        "ana in Alertmanager",
+        "rolling back by hand",
+        alert["labels"]["incident"],
+    )
+
+
+def silence(address: str, matchers: list[dict[str, Any]], by: str, comment: str) -> None:
+    """Make a silence of an hour at a peer."""
+    now = datetime.now(UTC)
+    times = {"startsAt": now.isoformat(), "endsAt": (now + timedelta(hours=1)).isoformat()}
+    body = json.dumps({"matchers": matchers, "createdBy": by, "comment": comment} | times).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/api/v2/silences", body, headers)  # noqa: S310  # the loopback
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # the same
+        assert answer.status == 200  # taken
