@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Annotated, Literal
 
+import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from alerting.fields import checked_address
@@ -55,6 +56,19 @@ def _address(url: SecretStr) -> SecretStr:
         wrong(str(error))
 
 
+def _public(text: str) -> str:
+    """The same without a slash at its end, when links can be made of it by writing a path behind it."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" ?#@\"<>\\")
+    if not plain or url.scheme not in {"http", "https"} or not url.host:
+        wrong(f"must be an http or https address with a host, such as https://watchkeeper.internal, without ? # @, not {text!r}")
+    return text.rstrip("/")
+
+
+PublicAddress = Annotated[Name, AfterValidator(_public)]
 RouteNames = Annotated[tuple[Name, ...], BeforeValidator(split), Field(min_length=1)]
 Patterns = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
 Spans = Annotated[tuple[Annotated[Hours, BeforeValidator(_span)], ...], BeforeValidator(_listed)]

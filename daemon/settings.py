@@ -29,7 +29,7 @@ from alerting.routes import check_executors, check_routes, terms_of
 from alerting.routing import Routing
 from daemon.errors import CannotStart, UnreadableFile
 from daemon.schema import Finding, Name, PositiveSeconds, Text, default, findings, suggestion, tuple_of_list, wrong
-from daemon.setting_parts import DefaultRoute, Group, Heartbeat, Inbound, RoutingRule, split
+from daemon.setting_parts import DefaultRoute, Group, Heartbeat, Inbound, PublicAddress, RoutingRule, split
 from daemon.yaml_lines import Document, Location, dotted, read
 
 PREFIX: Final = "WATCHKEEPER_"
@@ -164,7 +164,12 @@ class Http(Group):
         None,
         min_length=16,
         description="Who shows it (`Authorization: Bearer …`) may acknowledge, resolve, silence and roll back; without one "
-        "nobody may. Best given by the environment.",
+        "nobody may. Best given by the environment; let it be random.",
+    )
+    address: PublicAddress | None = Field(
+        None,
+        description="Where people reach the daemon, such as `https://watchkeeper.internal`: then notices link to their incident's page, "
+        "and with a `token` pages have a link that acknowledges them; see response.md.",
     )
 
 
