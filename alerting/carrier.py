@@ -1,9 +1,9 @@
 """One attempt of one intent, against the world.
 
 This is the only place that acts. Right before each act it asks for the lease: a daemon that was paused, and whose partitions
-another one has taken over since, must let go. A notice gets its links here, on its way out. Before a rollback it asks the executor whether the command was sent before, and
+another one has taken over since, must let go. Before a rollback it asks the executor whether the command was sent before, and
 asks for the lease again afterwards, since that answer may have taken a while. Several notices may go as one digest; each of
-them ends and is recorded by itself.
+them ends and is recorded by itself. A notice gets its links here, on its way out, so that no record of it has them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from alerting import digest, notice
 from alerting.errors import DeliveryError, Fenced, InvalidRecord
 from alerting.intents import Intent, Outcome
 from alerting.journal import Journal, action_entry, entry_of_body
-from alerting.links import Links
+from alerting.links import NO_LINKS, Links
 from alerting.notice import Notice
 from alerting.notifiers import Notifier
 from alerting.periods import Rate
@@ -45,7 +45,7 @@ class Carrier:
         journal: Journal,
         lease: Callable[[int], bool],
         terms: Mapping[str, RouteTerms] = MappingProxyType({}),
-        links: Links = Links(),  # noqa: B008  # frozen
+        links: Links = NO_LINKS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._routes = routes

@@ -18,7 +18,7 @@ from typing import Final, Protocol, runtime_checkable
 import structlog
 
 from alerting.incidents import Incident
-from alerting.links import Links
+from alerting.links import NO_LINKS, Links
 from alerting.notice import Notice, notice_of
 from alerting.notifiers import Notifier
 
@@ -98,7 +98,7 @@ class Keeper:
                 log.error("keeper_stumbled", error=type(error).__name__, at=f"{where.name}:{where.lineno}")  # noqa: TRY400
 
 
-def firing(incidents: Iterable[Incident], now: float, links: Links = Links()) -> dict[str, list[Notice]]:  # noqa: B008  # frozen
+def firing(incidents: Iterable[Incident], now: float, links: Links = NO_LINKS) -> dict[str, list[Notice]]:
     """What the routes were told of incidents that are not over, as notices of `now`: what `Keeper.resume` wants."""
     told: dict[str, list[Notice]] = {}
     for incident in incidents:

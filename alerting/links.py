@@ -1,9 +1,9 @@
 """The links in a notice: to its incident's page, and to the one act that needs no more than a thumb: "I have seen it".
 
-Who got a page is who may acknowledge it, so the link itself is the proof: it carries a token over the incident, the problem and the
-time when it lapses, under a key that is made of the daemon's own (`http.token`). So nothing is stored for it, a standby that takes
-over knows it too, and a new token voids all links. The key is made slowly: a link stands in chats, and whoever has one could else
-try passwords against it until one fits.
+Who got a page is who may acknowledge it, so the link itself is the proof: it carries a token over the incident, the problem and
+the time when it lapses, under a key that is made of the daemon's own token (`http.token`). So nothing is stored for it, a standby
+that takes over knows it too, and a new token voids all links. The key is made slowly: a link stands in chats, and whoever has one
+could else try passwords against it until one fits.
 
 A link is made when a notice is delivered and never before: what is decided goes through outbox, journal and ledger, which many
 may read.
@@ -71,6 +71,10 @@ class Links:
         parts = [_bytes(part) for part in said]
         message = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return hmac.new(self.key, message, hashlib.sha256).hexdigest()
+
+
+#: Those of a daemon that nobody said the address of.
+NO_LINKS: Final = Links()
 
 
 def links_of(address: str | None, token: SecretStr | None) -> Links:

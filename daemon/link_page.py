@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+OK: Final = 200
 WHERE: Final = "/incidents/{identity}/acknowledge"
 
 #: Bytes of a form: a name and a number. Characters of the name that are kept.
@@ -72,10 +73,10 @@ def add_link(app: FastAPI, door: Door) -> None:
         if isinstance(reply, NoAnswer):
             return _told(door, 503, full_stop(reply.text), identity)
         log.info("person_acted", kind=act.kind, by=act.by, status=reply.status, text=reply.text, id=act.id)
-        return _told(door, 200 if reply.good else 409, full_stop(reply.text), identity)
+        return _told(door, OK if reply.good else 409, full_stop(reply.text), identity)
 
 
-def _asked(door: Door, identity: str, status: int = 200, complaint: str = "") -> Response:
+def _asked(door: Door, identity: str, status: int = OK, complaint: str = "") -> Response:
     """The form. What is sent `once` is sent once, however often its button is pressed; who asks anew is answered anew."""
     return _page(door, status, complaint, identity, incident=door.known(identity), once=uuid.uuid4().hex)
 
@@ -86,6 +87,6 @@ def _told(door: Door, status: int, text: str, identity: str = "") -> Response:
 
 
 def _page(door: Door, status: int, text: str, identity: str, **more: Any) -> Response:  # noqa: ANN401  # what the template asks for
-    good = status == 200  # noqa: PLR2004  # OK
-    page = {"now": door.clock(), "identity": identity, "told": [{"state": "ok" if good else "breach", "text": text}] if text else []}
+    told = [{"state": "ok" if status == OK else "breach", "text": text}] if text else []
+    page = {"now": door.clock(), "identity": identity, "told": told}
     return HTMLResponse(render("acknowledge.html", page | more), status, headers("'self'"))

@@ -62,7 +62,7 @@ def _public(text: str) -> str:
         url = httpx.URL(text)
     except httpx.InvalidURL:
         url = httpx.URL("")
-    plain = text.isascii() and text.isprintable() and not set(text) & set(" ?#@\"<>\\")
+    plain = text.isascii() and text.isprintable() and not set(text) & set(' ?#@"<>\\')
     if not plain or url.scheme not in {"http", "https"} or not url.host:
         wrong(f"must be an http or https address with a host, such as https://watchkeeper.internal, without ? # @, not {text!r}")
     return text.rstrip("/")
