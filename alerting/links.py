@@ -23,7 +23,7 @@ from alerting.notice import Notice
 
 #: Seconds after its delivery at which a link lapses.
 LASTS: Final = 86_400
-#: Rounds of the key's making: a fifth of a second once, and for each password that somebody tries.
+#: Rounds of the key's making: some tenths of a second once, and for each password that somebody tries.
 ROUNDS: Final = 600_000
 #: What the key is for; a key that is made of the same token for anything else is another one.
 PURPOSE: Final = b"watchkeeper: acknowledge by a link, v1"

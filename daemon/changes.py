@@ -58,8 +58,8 @@ class Door:
     """What changes need of the daemon.
 
     `plan(executor, command)` gives what an executor would send for the record of a command; it blocks and raises DeliveryError.
-    `known` gives the record of an incident by its id. `pagerduty` are the secrets that PagerDuty's webhooks are signed with. `links`
-    knows the links of our notices.
+    `known` gives the record of an incident by its id. `pagerduty` are the secrets that PagerDuty's webhooks are signed with.
+    `links` knows the links in our notices.
     """
 
     inbox: Inbox

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import UTC
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from alerting.fields import checked_address
@@ -59,12 +59,12 @@ def _address(url: SecretStr) -> SecretStr:
 def _public(text: str) -> str:
     """The same without a slash at its end, when links can be made of it by writing a path behind it."""
     try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        url = httpx.URL("")
-    plain = text.isascii() and text.isprintable() and not set(text) & set(' ?#@"<>\\')
-    if not plain or url.scheme not in {"http", "https"} or not url.host:
-        wrong(f"must be an http or https address with a host, such as https://watchkeeper.internal, without ? # @, not {text!r}")
+        parts = urlsplit(text)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        fits = False
+    if not (fits and text.isascii() and text.isprintable() and not set(text) & set(' ?#@"<>\\')):
+        wrong("must be an http or https address with a host, such as https://watchkeeper.internal, without ? # @")
     return text.rstrip("/")
 
 

@@ -168,8 +168,8 @@ class Http(Group):
     )
     address: PublicAddress | None = Field(
         None,
-        description="Where people reach the daemon, such as `https://watchkeeper.internal`: notices link to their incident's page "
-        "then, and with `token` set a page has a link that acknowledges it; see response.md.",
+        description="Where people reach the daemon, such as `https://watchkeeper.internal`: notices link to their incident's "
+        "page then, and with `token` set a page has a link that acknowledges it; see response.md.",
     )
 
 
