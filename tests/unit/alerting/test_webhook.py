@@ -60,7 +60,7 @@ def test_a_receiver_that_says_the_link_back_does_not_give_it_away() -> None:
     def echo(request: httpx.Request) -> httpx.Response:
         return an_answer(400, f"what is {json.loads(request.content)['acknowledge_url']}?")
 
-    with pytest.raises(DeliveryError, match="what is https://wk.example/incidents/") as caught:
+    with pytest.raises(DeliveryError, match=r"what is https://wk\.example/incidents/") as caught:
         WebhookNotifier(CONFIG, clock=lambda: NOON, transport=httpx.MockTransport(echo)).notify(notice)
 
     assert token_in(notice.acknowledge_url) not in str(caught.value)
