@@ -36,13 +36,14 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. Times are epoch seconds; `ends` is None while it fires, with no end known."""
+    """One alert. Times are epoch seconds; `ends` is None while it fires, with no end known. `url` is its incident's page."""
 
     problem: str
     labels: Labels
     annotations: Mapping[str, str]
     starts: float
     ends: float | None = None
+    url: str = ""
 
     def document(self, now: float, interval: float) -> dict[str, Any]:
         """What is posted of it at `now`."""
@@ -52,7 +53,7 @@ class Alert:
             "annotations": dict(self.annotations),
             "startsAt": rfc3339(self.starts),
             "endsAt": rfc3339(ahead if self.ends is None else min(self.ends, ahead)),
-        }
+        } | ({"generatorURL": self.url} if self.url else {})
 
 
 class Book:
@@ -142,6 +143,7 @@ def alert_of(notice: Notice, extra: Mapping[str, str], now: float) -> Alert:
         annotations={name: clip(text, TEXT_LIMIT) for name, text in annotations.items() if text},
         starts=min(now, notice.at if notice.opened is None else notice.opened),
         ends=None if notice.incident is not None else now + LAPSES_AFTER,
+        url=notice.url,
     )
 
 

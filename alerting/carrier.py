@@ -3,11 +3,12 @@
 This is the only place that acts. Right before each act it asks for the lease: a daemon that was paused, and whose partitions
 another one has taken over since, must let go. Before a rollback it asks the executor whether the command was sent before, and
 asks for the lease again afterwards, since that answer may have taken a while. Several notices may go as one digest; each of
-them ends and is recorded by itself.
+them ends and is recorded by itself. A notice gets its links here, on its way out, so that no record of it has them.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -17,6 +18,7 @@ from alerting import digest, notice
 from alerting.errors import DeliveryError, Fenced, InvalidRecord
 from alerting.intents import Intent, Outcome
 from alerting.journal import Journal, action_entry, entry_of_body
+from alerting.links import NO_LINKS, Links
 from alerting.notice import Notice
 from alerting.notifiers import Notifier
 from alerting.periods import Rate
@@ -33,7 +35,7 @@ class Carrier:
 
     `lease(generation)` says whether the daemon still owns what intents of that generation were decided on; it is called from
     the threads of all destinations and must not block for long. `terms` say who takes what a route refused, and how much a route
-    may be sent; of a route without any the log takes it, and it is sent all.
+    may be sent; of a route without any the log takes it, and it is sent all. `clock` gives epoch seconds, from which links count.
     """
 
     def __init__(
@@ -43,12 +45,16 @@ class Carrier:
         journal: Journal,
         lease: Callable[[int], bool],
         terms: Mapping[str, RouteTerms] = MappingProxyType({}),
+        links: Links = NO_LINKS,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._routes = routes
         self._executors = executors
         self._journal = journal
         self._lease = lease
         self._terms = terms
+        self._links = links
+        self._clock = clock
 
     def lane_of(self, intent: Intent) -> str:
         """The queue that the intent waits in: one for each destination that exists, so that stray names start no threads."""
@@ -95,7 +101,7 @@ class Carrier:
                 continue
             self._check_lease(intent)
             try:
-                self._routes[name].notify(told)
+                self._routes[name].notify(self._links.onto(told, self._clock()))
             except DeliveryError as failure:
                 log.warning("fallback_failed", route=name, key=intent.key, reason=str(failure))
             else:
@@ -112,7 +118,7 @@ class Carrier:
         notifier = self._route(intent.destination)
         told = notice.from_record(intent.body)
         self._check_lease(intent)
-        notifier.notify(told)
+        notifier.notify(self._links.onto(told, self._clock()))
         return f"{told.event} delivered by {intent.destination}"
 
     def _route(self, name: str) -> Notifier:

@@ -12,11 +12,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol, runtime_checkable
 
 import structlog
 
 from alerting.incidents import Incident
+from alerting.links import NO_LINKS, Links
 from alerting.notice import Notice, notice_of
 from alerting.notifiers import Notifier
 
@@ -96,7 +98,7 @@ class Keeper:
                 log.error("keeper_stumbled", error=type(error).__name__, at=f"{where.name}:{where.lineno}")  # noqa: TRY400
 
 
-def firing(incidents: Iterable[Incident], now: float) -> dict[str, list[Notice]]:
+def firing(incidents: Iterable[Incident], now: float, links: Links = NO_LINKS) -> dict[str, list[Notice]]:
     """What the routes were told of incidents that are not over, as notices of `now`: what `Keeper.resume` wants."""
     told: dict[str, list[Notice]] = {}
     for incident in incidents:
@@ -105,5 +107,6 @@ def firing(incidents: Iterable[Incident], now: float) -> dict[str, list[Notice]]
         routes = {action.route: action.key for action in incident.actions if action.kind in {"page", "ticket"}}
         for route, key in routes.items():
             if route is not None:
-                told.setdefault(route, []).append(notice_of(incident, event="trigger", key=key or incident.id, at=now))
+                notice = notice_of(incident, event="trigger", key=key or incident.id, at=now)
+                told.setdefault(route, []).append(replace(notice, url=links.page(incident.id)))
     return told

@@ -53,6 +53,7 @@ class Notice:
     sentences on what was done about it. `changes` are sentences on what has just changed in the serving system and is proven by
     live traffic: a confirmed rollback. A digest stands for no problem of its own: what it tells of is in `notices`, one mapping a
     problem (event, key, dedup_key, incident, severity, model, summary), and each ends under its own `dedup_key`.
+    `url` and `acknowledge_url` (a secret) are links that it gets when it is delivered; they are in no record. Empty: not known.
     """
 
     key: str
@@ -81,6 +82,8 @@ class Notice:
     done: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     notices: tuple[dict[str, Any], ...] = ()
+    url: str = ""
+    acknowledge_url: str = field(default="", repr=False)
 
 
 def notice_of(
@@ -154,7 +157,7 @@ def describe(notice: Notice) -> str:
 
 
 def document_of(notice: Notice) -> dict[str, Any]:
-    """All of it as plain JSON data: the webhook's document. What is not known is null or empty, never left out."""
+    """All of it but its links as plain JSON data. What is not known is null or empty, never left out."""
     guardrails = {"version": notice.guardrail_version, "digest": notice.guardrail_digest}
     return {
         "v": 1,
@@ -200,8 +203,8 @@ def duration(seconds: float) -> str:
 
 
 def to_record(notice: Notice) -> dict[str, Any]:
-    """The notice as plain JSON data: the body of its intent."""
-    return write_record(notice)
+    """The notice as plain JSON data, without its links: the body of its intent."""
+    return {name: value for name, value in write_record(notice).items() if name not in {"url", "acknowledge_url"}}
 
 
 def from_record(record: Mapping[str, Any]) -> Notice:

@@ -22,6 +22,7 @@ from alerting.dispatch import Dispatcher
 from alerting.errors import DeliveryError
 from alerting.keeper import Keeper, firing
 from alerting.ledger import Ledger
+from alerting.links import links_of
 from alerting.rollbacks import Plan, Tools
 from alerting.rollbacks.command import from_record as command_of
 from alerting.routes import build_executors, build_routes, terms_of
@@ -85,6 +86,7 @@ class App:
         self.lease = Lease(kafka.session_timeout, time.monotonic)
         self.reader = TopicReader(kafka)
         self.writers = Writer(lambda: Sink(kafka)), Writer(lambda: Sink(kafka))
+        self.links = links_of(settings.http.address, settings.http.token)
         self.notifiers = build_routes(settings.routes)
         self.keeper = Keeper(self.notifiers, self._acts)
         command_log = CommandTopic(topics.commands, self.writers[0], self.reader.read_to_end)
@@ -95,6 +97,7 @@ class App:
             JournalTopic(topics.incidents, self.writers[1], self.ledger),
             self.lease.holds,
             terms_of(settings.routes),
+            self.links,
         )
         self.dispatcher = Dispatcher(carrier)
         self.trouble = Trouble(self.telemetry, settings.who_is_told())
@@ -162,6 +165,7 @@ class App:
             plan=self._plan,
             known=views.incident,
             pagerduty=self.settings.inbound.pagerduty.secrets,
+            links=self.links,
         )
         endpoints = Endpoints(views, self.telemetry.registry, door, http.host, http.port)
         endpoints.start()
@@ -229,7 +233,7 @@ class App:
             store.close()
             return None
         log.info("journal_read", new=new)
-        self.keeper.resume(firing(self.ledger.live(), time.time()))
+        self.keeper.resume(firing(self.ledger.live(), time.time(), self.links))
         in_force, refused = adopt(store, self.guardrails)
         for sentence in refused:
             log.error("guardrail_refused", message=sentence)

@@ -30,6 +30,7 @@ from starlette.concurrency import run_in_threadpool
 
 from alerting.acts import Act, Answer, check
 from alerting.errors import DeliveryError, InvalidAct, InvalidRecord
+from alerting.links import NO_LINKS, Links
 from daemon.events import Rejected, parse_time
 from daemon.http_parts import content_of, full_stop
 from daemon.inbox import Inbox, NoAnswer
@@ -58,6 +59,7 @@ class Door:
 
     `plan(executor, command)` gives what an executor would send for the record of a command; it blocks and raises DeliveryError.
     `known` gives the record of an incident by its id. `pagerduty` are the secrets that PagerDuty's webhooks are signed with.
+    `links` knows the links in our notices.
     """
 
     inbox: Inbox
@@ -67,6 +69,7 @@ class Door:
     clock: Callable[[], float] = time.time
     patience: float = PATIENCE
     pagerduty: tuple[SecretStr, ...] = ()
+    links: Links = NO_LINKS
 
 
 class _Body(BaseModel):

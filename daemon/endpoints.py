@@ -11,7 +11,7 @@
     /api/v1/inbound/pagerduty     what PagerDuty tells (`daemon.inbound`)
     /api/v1/report                the shift report
     /openapi.json                 all of the above, for machines
-    /, /models/…, /incidents/…    the same for people (see `daemon.page`)
+    /, /models/…, /incidents/…    the same for people (see `daemon.page`); …/acknowledge is a link of a page (`daemon.link_page`)
 
 It runs in a thread of its own and reads through `Views`, so that a slow client can never hold up the loop; what persons change
 goes to the loop as acts (`daemon.changes`). The interactive documentation pages of FastAPI are off: they load their scripts from
@@ -37,6 +37,7 @@ from daemon import __version__
 from daemon.changes import Door, add_changes
 from daemon.errors import CannotStart
 from daemon.inbound import add_inbound
+from daemon.link_page import add_link
 from daemon.page import add_pages
 
 State = Literal["open", "acknowledged", "mitigated", "resolved"]
@@ -149,6 +150,7 @@ def create_app(views: Views, registry: CollectorRegistry, door: Door) -> FastAPI
     _add_api(app, views)
     add_changes(app, door)
     add_inbound(app, door)
+    add_link(app, door)
     add_pages(app, views)
     return app
 

@@ -61,7 +61,7 @@ def _over(response: Response, act: Act, context: Context) -> Answer:
     """Answer for an incident that is not open; only a judgement can still be given to it."""
     lately = response.aftermath.lately.get(act.incident or "")
     over = lately.incident if lately is not None else act.known
-    if over is None:
+    if over is None or (over.live and act.kind != "resolve"):
         return Answer(status="unknown", text=f"there is no open incident {act.incident}")
     if over.live:
         return _stray(response, over, act, context)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -56,6 +57,19 @@ def _address(url: SecretStr) -> SecretStr:
         wrong(str(error))
 
 
+def _public(text: str) -> str:
+    """The same without a slash at its end, when links can be made of it by writing a path behind it."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        fits = False
+    if not (fits and text.isascii() and text.isprintable() and not set(text) & set(' ?#@"<>\\')):
+        wrong("must be an http or https address with a host, such as https://watchkeeper.internal, without ? # @")
+    return text.rstrip("/")
+
+
+PublicAddress = Annotated[Name, AfterValidator(_public)]
 RouteNames = Annotated[tuple[Name, ...], BeforeValidator(split), Field(min_length=1)]
 Patterns = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
 Zone = Annotated[Name, AfterValidator(_zone)]

@@ -30,7 +30,7 @@ from alerting.routing import ON_CALL, Routing
 from daemon.errors import CannotStart, UnreadableFile
 from daemon.rota_settings import RotaGroup
 from daemon.schema import Finding, Name, PositiveSeconds, Text, default, findings, suggestion, tuple_of_list, wrong
-from daemon.setting_parts import DefaultRoute, EscalationStep, Group, Heartbeat, Inbound, RoutingRule, split
+from daemon.setting_parts import DefaultRoute, EscalationStep, Group, Heartbeat, Inbound, PublicAddress, RoutingRule, split
 from daemon.yaml_lines import Document, Location, dotted, read
 
 PREFIX: Final = "WATCHKEEPER_"
@@ -165,7 +165,12 @@ class Http(Group):
         None,
         min_length=16,
         description="Who shows it (`Authorization: Bearer …`) may acknowledge, resolve, silence and roll back; without one "
-        "nobody may. Best given by the environment.",
+        "nobody may. Best given by the environment; let it be random.",
+    )
+    address: PublicAddress | None = Field(
+        None,
+        description="Where people reach the daemon, such as `https://watchkeeper.internal`: notices link to their incident's "
+        "page then, and with `token` set a page has a link that acknowledges it; see response.md.",
     )
 
 

@@ -76,7 +76,7 @@ class AppriseNotifier:
             "url": self.config.url.get_secret_value(),
             "timeout": self.config.timeout,
             "title": title_of(notice),
-            "body": clip(describe(notice), BODY_LIMIT),
+            "body": body_of(notice),
             "kind": "success" if notice.event == "resolve" else KINDS[notice.severity],
         }
         told = self._run(encoded(job))
@@ -117,6 +117,12 @@ def title_of(notice: Notice) -> str:
     event = notice.severity if notice.event == "trigger" else WORDS[notice.event]
     line = "".join(char if char.isprintable() else " " for char in f"{event}: {about}")
     return clip(line, TITLE_LIMIT)
+
+
+def body_of(notice: Notice) -> str:
+    """What there is to say, cut to what is taken, and then the links, each on a line of its own."""
+    links = [("Page", notice.url), ("I have seen it", notice.acknowledge_url)]
+    return "\n".join([clip(describe(notice), BODY_LIMIT), *(f"{label}: {url}" for label, url in links if url)])
 
 
 def _failure(service: str, status: object, fault: str) -> DeliveryError:

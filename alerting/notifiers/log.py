@@ -1,6 +1,7 @@
 """The notifier that always exists: it writes the notice into the daemon's own log.
 
-It is the fallback of every other route, so it needs nothing, waits for nothing and cannot fail.
+It is the fallback of every other route, so it needs nothing, waits for nothing and cannot fail. The link that acknowledges is
+not written: more people read a log than get a page.
 """
 
 from __future__ import annotations
@@ -51,5 +52,6 @@ class LogNotifier:
             severity=notice.severity,
             model=notice.model,
             incident=notice.incident,
+            url=notice.url or None,
             key=notice.key,
         )

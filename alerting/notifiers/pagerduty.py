@@ -139,7 +139,7 @@ def event_of(notice: Notice) -> dict[str, Any]:
             {name: value for name, value in document_of(notice).items() if name not in _ELSEWHERE}, DETAILS_LIMIT
         ),
     }
-    event["client"] = "watchkeeper"
+    event |= {"client": "watchkeeper"} | ({"client_url": notice.url} if notice.url else {})
     event["payload"] = {name: value for name, value in payload.items() if value != ""}
     event["links"] = _links(notice)
     return event
@@ -167,5 +167,7 @@ def key_of(dedup_key: str) -> str:
 
 
 def _links(notice: Notice) -> list[dict[str, str]]:
-    web = notice.runbook.startswith(("https://", "http://")) and len(notice.runbook) <= KEY_LIMIT * 8
-    return [{"href": notice.runbook, "text": "Runbook"}] if web else []
+    # Not the link that acknowledges: PagerDuty has its own button, and tells us (`inbound_pagerduty`).
+    links = [(notice.runbook, "Runbook"), (notice.url, "Incident in watchkeeper")]
+    web = [(href, text) for href, text in links if href.startswith(("https://", "http://")) and len(href) <= KEY_LIMIT * 8]
+    return [{"href": href, "text": text} for href, text in web]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr
 
 from alerting.fields import Address, Headers, Timeout, shown
 from alerting.limits import encoded, fitted
+from alerting.links import token_in
 from alerting.notice import Notice, document_of
 from alerting.notifiers.base import RouteConfig
 from alerting.post import Call, post
@@ -56,13 +57,13 @@ class WebhookNotifier:
     def notify(self, notice: Notice) -> None:
         """POST it once. Raises DeliveryError."""
         now = self._clock()
-        content = encoded(fitted(document_of(notice), BODY_LIMIT))
+        content = encoded(body_of(notice))
         call = Call(
             url=self.config.url.get_secret_value(),
             body=content,
             headers=self._headers(notice, content, now),
             timeout=self.config.timeout,
-            secrets=tuple(secret.get_secret_value() for secret in self._secrets()),
+            secrets=(*(secret.get_secret_value() for secret in self._secrets()), token_in(notice.acknowledge_url)),
         )
         post(call, now=now, transport=self._transport)
 
@@ -78,3 +79,9 @@ class WebhookNotifier:
     def _secrets(self) -> list[SecretStr]:
         own = [] if self.config.secret is None else [self.config.secret]
         return [*own, *self.config.headers.values()]
+
+
+def body_of(notice: Notice) -> dict[str, Any]:
+    """The webhook's document: the notice, cut to what a receiver takes, and its links, which lead nowhere when they are cut."""
+    links = {"url": notice.url or None, "acknowledge_url": notice.acknowledge_url or None}
+    return {**fitted(document_of(notice), BODY_LIMIT), **links}

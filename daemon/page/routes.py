@@ -1,4 +1,5 @@
-"""Where the pages are, and the headers that keep them harmless: nothing but their own style, no frames, no forms, no referrer.
+"""Where the pages are, and the headers that keep them harmless: nothing but their own style, no frames, no referrer, and no forms
+but on the one that has one.
 
 A page that is asked for by a browser and is not there is a page that says so; programs get what the API gives.
 """
@@ -74,10 +75,10 @@ def style() -> str:
 
 
 @cache
-def headers() -> dict[str, str]:
-    """What a browser may do with a page: show it, in the style whose digest this is."""
+def headers(forms: str = "'none'") -> dict[str, str]:
+    """What a browser may do with a page: show it, in the style whose digest this is, and send its forms to these addresses."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode("ascii")
-    rules = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    rules = f"default-src 'none'; img-src data:; base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
     return {
         "content-security-policy": f"{rules}; style-src 'sha256-{digest}'",
         "x-content-type-options": "nosniff",

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from alerting.links import path_of
+
 #: Characters of one text that are shown at most, and of a name.
 LONGEST: Final = 600
 LONGEST_NAME: Final = 64
@@ -169,4 +171,4 @@ def model_path(model: object) -> str:
 
 def incident_path(identity: object) -> str:
     """Where the page of an incident is."""
-    return "/incidents/" + quote(str(identity), safe="", errors="replace")
+    return path_of(str(identity))

@@ -17,12 +17,13 @@ from structlog.testing import capture_logs
 
 from alerting.dispatch import EVENTS
 from alerting.errors import DeliveryError
+from alerting.links import Links
 from alerting.notice import Event
 from alerting.notifiers import NOTIFIERS, Notifier
 from alerting.notifiers.log import EVENTS as LOGGED
 from alerting.rollbacks import EXECUTORS
 from alerting.routes import build_routes
-from tests.doubles.alerting import a_notice
+from tests.doubles.alerting import NOON, a_notice
 from tests.doubles.alertmanager import Alertmanager
 from tests.doubles.chat import Chat
 from tests.doubles.pagerduty import PagerDuty
@@ -42,6 +43,7 @@ class Subject:
     counterpart: Callable[[], Stand]
     words: Mapping[Event, str] = field(default_factory=dict)
     secrets: str = ""
+    acknowledges: bool = False  # who gets it there may acknowledge by a link; else by a way of its own, or too many read it
     speaks_http: bool = True  # a library in between hides headers, has no keys, and waits for the text after a status
 
     def told(self, key: str, event: Event) -> tuple[str, str]:
@@ -61,6 +63,7 @@ SUBJECTS: Mapping[str, Subject] = {
         },
         lambda: Receiver(secret="canary-secret"),
         secrets="canary-header canary-token canary-path canary-secret",
+        acknowledges=True,
     ),
     "alertmanager": Subject(
         lambda peer: {
@@ -78,6 +81,7 @@ SUBJECTS: Mapping[str, Subject] = {
         lambda: Chat("canary-token"),
         {"trigger": "page", "update": "news", "acknowledge": "acknowledged", "resolve": "resolved", "digest": "digest"},
         "canary-token",
+        acknowledges=True,
         speaks_http=False,
     ),
     "pagerduty": Subject(
@@ -94,6 +98,8 @@ SUBJECTS: Mapping[str, Subject] = {
 }
 
 REMOTE = sorted(set(SUBJECTS) - {"log"})
+
+LINKS = Links("https://wk.example", b"k" * 32)
 
 
 @pytest.fixture
@@ -132,6 +138,21 @@ def test_it_delivers(kind: str, event: Event, receiver: Stand) -> None:
 
     assert receiver.events == ([SUBJECTS[kind].told("i", event)] if kind in REMOTE else [])
     assert [(line["event"], line["key"]) for line in logs] == ([] if kind in REMOTE else [(LOGGED[event], "i:page:hook:0")])
+
+
+@pytest.mark.parametrize("event", get_args(Event))
+@pytest.mark.parametrize("kind", sorted(NOTIFIERS))
+def test_links_arrive_where_they_are_of_use(kind: str, event: Event, receiver: Stand) -> None:
+    """The incident's page everywhere while it is open; what acknowledges only where those read it who were paged."""
+    notice = LINKS.onto(a_notice(event=event), NOON)
+    with capture_logs() as logs:
+        built(kind, receiver).notify(notice)
+    said = "".join(request.content.decode() for request in receiver.requests).replace("\\/", "/") + repr(logs)
+    wanted = SUBJECTS[kind].acknowledges and event in {"trigger", "update"}
+
+    assert (notice.url in said) == (kind != "pagerduty" or event not in {"acknowledge", "resolve"})
+    assert [part in said for part in ("/acknowledge?", "token=")] == [wanted, wanted]
+    assert notice.acknowledge_url in said or not wanted
 
 
 @pytest.mark.parametrize("kind", REMOTE)

@@ -104,6 +104,8 @@ def _of_alert(alert: object) -> list[str]:
         found += [] if right else [f"{part} are not names with texts"]
     if not alert.get("labels", {}).get("alertname") or "" in alert.get("labels", {}).values():
         found.append("a label is empty, or alertname is missing")
+    if not re.fullmatch(r"https?://[!-~]+", str(alert.get("generatorURL", "https://x"))):
+        found.append("generatorURL is not an address")
     times = [alert.get(name, "") for name in ("startsAt", "endsAt")]
     if not all(TIME.fullmatch(text) for text in times):
         found.append(f"not RFC 3339: {times}")

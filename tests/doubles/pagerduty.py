@@ -72,6 +72,8 @@ def _of_event(event: Mapping[str, Any]) -> list[str]:
     if action == "trigger":
         known |= {"client", "client_url", "payload", "links", "images"}
         found += _of_payload(event.get("payload"), {"summary", "source", "severity"})
+        if not str(event.get("client_url", "https://")).startswith(("https://", "http://")):
+            found.append("client_url is no address")
         if isinstance(event.get("payload"), dict) and event["payload"].get("severity") not in {
             "critical",
             "error",

@@ -43,6 +43,10 @@ def _notices(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) and set(item) == fields for item in value)
 
 
+def _link(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"https?://[!-~]+", value) is not None
+
+
 def _guardrails(value: object) -> bool:
     return isinstance(value, dict) and set(value) == {"version", "digest"} and isinstance(value["version"], int)
 
@@ -83,6 +87,8 @@ FIELDS: Mapping[str, Callable[[object], bool]] = {
     "why": _text,
     "done": _texts,
     "notices": _notices,
+    "url": _or_null(_link),
+    "acknowledge_url": _or_null(_link),
 }
 
 

@@ -255,7 +255,41 @@ WITH_SECRETS: Final = (
     "heartbeat: {url: [hunter2]}",
     "inbound: {pagerduty: {secrets: hunter2}}",
     "inbound: {pagerduty: {secrets: [[hunter2]]}}",
+    "http: {address: 'https://me:hunter2@watchkeeper.internal'}",
+    "http: {token: hunter2}",
 )
+
+
+@pytest.mark.parametrize(
+    "address", ["https://wk.internal", "http://127.0.0.1:8080", "https://ops.example/wk/", "https://[fd00::1]:8443"]
+)
+def test_a_public_address_is_what_links_begin_with(tmp_path: Path, address: str) -> None:
+    """With a path in front of ours, where a proxy has one; without a slash at its end."""
+    assert load_settings(written(tmp_path, f"http: {{address: '{address}'}}")).http.address == address.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "wk.internal",
+        "//wk.internal",
+        "ftp://wk.internal",
+        "https://",
+        "https:///path",
+        "https://wk.internal?x=1",
+        "https://wk.internal#x",
+        "https://wk.internal/a b",
+        "https://wk.internal:99999",
+        "https://[fd00",
+        "https://wk.example/<x>",
+        "https://wö.example",
+    ],
+)
+def test_what_is_no_public_address_is_refused(tmp_path: Path, address: str) -> None:
+    """A link that is broken is found out at the start, not at night."""
+    (complaint,) = complaints(written(tmp_path, f"http: {{address: '{address}'}}"))
+
+    assert "http.address: must be an http or https address with a host" in complaint
 
 
 @pytest.mark.parametrize("text", WITH_SECRETS)

@@ -49,7 +49,7 @@ def start(directory: Path, settings: dict[str, Any], files: dict[str, str]) -> i
         ({"guardrails": "elsewhere"}, {}, NO, "there is no such directory"),
         ({}, {"guardrails/more.yaml": GUARDRAIL}, NO, "write one file a model"),
         ({"wachdog_after": "1m"}, {}, CANNOT_START, "wachdog_after: unknown key; did you mean watchdog_after?"),
-        ({"default_route": {"page": ["pager"]}}, {}, CANNOT_START, "default_route: there is no route pager in routes"),
+        ({"default_route": {"page": ["pager"]}}, {}, CANNOT_START, "default_route.page: there is no route pager in routes"),
     ],
     ids=[
         "state is a file",

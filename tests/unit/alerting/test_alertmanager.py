@@ -13,6 +13,7 @@ from alerting.alerts import LAPSES_AFTER, RESOLVED_FOR, Book, alert_of, name_of
 from alerting.errors import DeliveryError
 from alerting.incidents import Action, add_action, resolve
 from alerting.keeper import Keeper, Resender, firing
+from alerting.links import Links
 from alerting.notifiers.alertmanager import BATCH, AlertmanagerConfig, AlertmanagerNotifier
 from tests.doubles.alerting import NOON, Inbox, Time, a_notice, an_incident
 from tests.doubles.alertmanager import Alertmanager, seconds
@@ -327,8 +328,9 @@ def test_what_fires_is_what_the_routes_were_told_and_is_not_over() -> None:
     told = add_action(an_incident(), Action(kind="page", at=NOON, route="am", key="k"))
     twice = add_action(told, Action(kind="ticket", at=NOON, route="desk", key="t"))
     over = resolve(told, "fine again", NOON + 60)
-    notices = firing([twice, over, an_incident(version="9")], NOON + 90)
+    notices = firing([twice, over, an_incident(version="9")], NOON + 90, Links("https://wk.example"))
 
     assert {route: [one.key for one in all_of_it] for route, all_of_it in notices.items()} == {"am": ["k"], "desk": ["t"]}
     before = alert_of(replace(a_notice(), dedup_key=told.id), {}, NOON + 60)
-    assert alert_of(notices["am"][0], {}, NOON + 90).labels == before.labels
+    after = alert_of(notices["am"][0], {}, NOON + 90)
+    assert (after.labels, after.url) == (before.labels, f"https://wk.example/incidents/{told.id}")

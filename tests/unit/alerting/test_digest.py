@@ -14,7 +14,8 @@ from alerting.digest import MOST, Budget, choose, digest_of, key_of, problem_of
 from alerting.errors import DeliveryError
 from alerting.intents import Intent, Kind, Outcome
 from alerting.lane import Lane, Pace
-from alerting.notice import Notice, describe, document_of, summary, to_record
+from alerting.notice import Notice, describe, summary, to_record
+from alerting.notifiers.webhook import body_of
 from alerting.periods import Rate
 from alerting.retry import RetryPolicy
 from alerting.routes import RouteTerms
@@ -128,7 +129,7 @@ def test_a_digest_keeps_the_contract_of_the_webhook() -> None:
     """Field for field, whatever stands in the events that it tells of."""
     huge = "\ud800x" * 100_000
     told = {str(number): a_notice(f"{number}:page:hook:0", reason=huge, model=huge, version=huge) for number in range(MOST)}
-    document = document_of(digest_of(told, key="digest:x", at=NOON, rate=None))
+    document = body_of(digest_of(told, key="digest:x", at=NOON, rate=None))
 
     assert [name for name, check in FIELDS.items() if not check(document[name])] == []
     assert len(str(document["notices"])) < 150_000

@@ -2,7 +2,7 @@
 
 Each kind is carried out by the real carrier and lane against a stand-in that takes it, that refuses it and echoes all that it was
 sent, and that breaks off. What is left behind is then searched for the canaries that stand in every secret of the settings; that
-they do stand in every one is a test too.
+they do stand in every one is a test too. So is what acknowledges a page by a link: it is in the request, and nowhere else.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from alerting.carrier import Carrier
 from alerting.intents import Intent, Outcome
 from alerting.lane import Lane, Pace
 from alerting.ledger import Ledger
+from alerting.links import Links, token_in
+from alerting.notice import from_record
 from alerting.notifiers import NOTIFIERS
 from alerting.periods import Rate
 from alerting.retry import RetryPolicy
@@ -35,11 +37,19 @@ from daemon.settings import Settings
 from daemon.telemetry import Telemetry
 from tests.contract.test_notifiers import SUBJECTS
 from tests.contract.test_notifiers import built as notifier_of
-from tests.doubles.alerting import MemoryJournal, Time, a_command, an_intent
+from tests.doubles.alerting import NOON, MemoryJournal, Time, a_command, an_intent
 from tests.doubles.stand import Answer, Request, Stand
 from tests.doubles.worlds import WORLDS
 
 BEHAVIOURS = ("takes", "echoes", "resets")
+
+#: The links of the carrier under test, whose clock stands still.
+LINKS = Links("https://wk.example", b"canary-key")
+
+
+def token_of(intent: Intent) -> str:
+    """What acknowledges the page of an intent."""
+    return token_in(LINKS.onto(from_record(intent.body), NOON).acknowledge_url)
 
 
 def misbehave(stand: Stand | None, behaviour: str) -> None:
@@ -86,11 +96,15 @@ def test_a_route_gives_nothing_away(kind: str, behaviour: str, tmp_path: Path, c
     with SUBJECTS[kind].counterpart() as stand:
         misbehave(stand, behaviour)
         journal, notifier = MemoryJournal(), notifier_of(kind, stand)
-        carrier = Carrier({"hook": notifier, "log": notifier_of("log", stand)}, {}, journal, lambda _: True)
+        routes = {"hook": notifier, "log": notifier_of("log", stand)}
+        carrier = Carrier(routes, {}, journal, lambda _: True, links=LINKS, clock=lambda: NOON)
         outcomes, texts = left_behind(carrier, journal, tmp_path, an_intent())
+        sent = b"".join(request.content for request in stand.requests).decode()
 
+    left = texts + caplog.text + repr(notifier) + repr(vars(notifier))
     assert outcomes[-1].status == ("done" if behaviour == "takes" or kind == "log" else "failed")
-    assert "canary" not in texts + caplog.text + repr(notifier) + repr(vars(notifier))
+    assert ("canary" in left, token_of(an_intent()) in left) == (False, False)
+    assert (token_of(an_intent()) in sent) == SUBJECTS[kind].acknowledges
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
@@ -102,11 +116,12 @@ def test_a_digest_gives_nothing_away(kind: str, behaviour: str, tmp_path: Path, 
         misbehave(stand, behaviour)
         journal, notifier = MemoryJournal(), notifier_of(kind, stand)
         terms = {"hook": RouteTerms(at_most=Rate(1, 60.0))}
-        carrier = Carrier({"hook": notifier, "log": notifier_of("log", stand)}, {}, journal, lambda _: True, terms)
-        outcomes, texts = left_behind(carrier, journal, tmp_path, an_intent(key="a"), an_intent(key="b"))
+        routes, intents = {"hook": notifier, "log": notifier_of("log", stand)}, (an_intent(key="a"), an_intent(key="b"))
+        carrier = Carrier(routes, {}, journal, lambda _: True, terms, LINKS, lambda: NOON)
+        outcomes, texts = left_behind(carrier, journal, tmp_path, *intents)
 
     assert [outcome.status for outcome in outcomes if outcome.final] == ["done" if behaviour == "takes" else "failed"] * 2
-    assert "canary" not in texts + caplog.text
+    assert [word for word in ("canary", *map(token_of, intents)) if word in texts + caplog.text] == []
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)

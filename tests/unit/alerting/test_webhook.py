@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from alerting.notice import document_of
-from alerting.notifiers.webhook import WebhookConfig, WebhookNotifier
+from alerting.errors import DeliveryError
+from alerting.links import Links, token_in
+from alerting.notifiers.webhook import WebhookConfig, WebhookNotifier, body_of
 from alerting.post import host_of
 from alerting.signing import signature
 from tests.doubles.alerting import NOON, a_notice, an_answer
@@ -34,12 +35,35 @@ def sent(config: WebhookConfig, key: str = "k", reason: str = "r") -> httpx.Requ
     return seen[0]
 
 
+LINKS = Links("https://wk.example", b"k" * 32)
 CONFIG = WebhookConfig(url=SecretStr("https://hooks.example/pages"))
 
 
 def test_the_document_has_every_field_of_the_contract_and_no_other() -> None:
     """Receivers rely on the set of fields; what is not known is null or empty."""
-    assert list(document_of(a_notice())) == list(FIELDS)
+    assert list(json.loads(sent(CONFIG).content)) == list(FIELDS)
+
+
+def test_links_are_never_cut() -> None:
+    """Half a link leads nowhere, however long the rest is."""
+    long = Links("https://wk.example/" + "p" * 200, b"k")
+    body = body_of(long.onto(a_notice(reason="x" * 300_000, numbers=dict.fromkeys(map(str, range(9_000)), 0.1)), NOON))
+
+    assert (body["url"], body["acknowledge_url"].startswith(body["url"])) == (long.page(a_notice().incident or ""), True)
+    assert len(json.dumps(body)) < 500_000
+
+
+def test_a_receiver_that_says_the_link_back_does_not_give_it_away() -> None:
+    """Errors go to the log, the journal and the ledger."""
+    notice = LINKS.onto(a_notice(), NOON)
+
+    def echo(request: httpx.Request) -> httpx.Response:
+        return an_answer(400, f"what is {json.loads(request.content)['acknowledge_url']}?")
+
+    with pytest.raises(DeliveryError, match=r"what is https://wk\.example/incidents/") as caught:
+        WebhookNotifier(CONFIG, clock=lambda: NOON, transport=httpx.MockTransport(echo)).notify(notice)
+
+    assert token_in(notice.acknowledge_url) not in str(caught.value)
 
 
 def test_a_signature_can_be_checked_by_a_few_lines() -> None:
@@ -80,7 +104,7 @@ def test_any_text_can_be_sent(key: str, reason: str) -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), None])
 def test_numbers_that_are_not_there_are_null(number: float | None) -> None:
     """A strict parser at the other end must be able to read every page."""
-    content = json.dumps(document_of(replace(a_notice(), numbers={"auc": number}))).encode()
+    content = json.dumps(body_of(replace(a_notice(), numbers={"auc": number}))).encode()
     headers = {"content-type": "application/json", "idempotency-key": a_notice().key}
 
     assert violations_of(headers, content, secret=None) == []
