@@ -14,12 +14,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
-from alerting.notice import Notice
+if TYPE_CHECKING:
+    from alerting.notice import Notice
 
 #: Seconds after its delivery at which a link lapses.
 LASTS: Final = 86_400
