@@ -268,9 +268,9 @@ def test_a_store_of_another_release_is_refused_in_one_sentence() -> None:
     disk = Disk()
     task = a_task(disk)
     task.checkpoint()
-    disk.data[b"t"] = disk.data[b"t"].replace(b"layout\x03", b"layout\x63")
+    disk.data[b"t"] = disk.data[b"t"].replace(b"layout" + bytes([LAYOUT]), b"layout\x63")
 
-    with pytest.raises(CannotStart, match="layout 99, this one reads 3"):
+    with pytest.raises(CannotStart, match=f"layout 99, this one reads {LAYOUT}"):
         a_task(disk)
 
 

@@ -69,6 +69,6 @@ def test_a_breach_that_stands_for_itself_is_diagnosed(reason: Any) -> None:  # n
     verdict = Verdict(
         rule=rule, version="8", segment=None, state="breach", reason=reason, text="something", severity="ticket", onset=T0
     )
-    known = Standing(name="8", first_seen=T0 - 3600, near=600.0, older="7", older_serves=True)
+    known = Standing(name="8", first_seen=T0 - 3600, near=600.0, older="7")
 
     assert [one.cause.name for one in diagnose([verdict], {"8": known})] == ([ALONE[reason]] if reason in ALONE else [])
