@@ -13,7 +13,7 @@ from daemon.errors import CannotStart
 from daemon.events import Outcome as OutcomeEvent
 from daemon.guardrails import Guardrail
 from daemon.store import MemoryStore
-from daemon.task import TICK, Task, Watched
+from daemon.task import LAYOUT, TICK, Task, Watched
 from tests.doubles.model import T0, a_guardrail, a_label, a_prediction
 
 
