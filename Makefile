@@ -58,7 +58,7 @@ statistics: install  ## the long simulations that hold the error rates (minutes)
 unit: install  ## only the quick tests: no broker, no simulations
 	$(BIN)/python -m pytest -q -m 'not integration and not statistics and not corpus' $(ARGS)
 
-corpus: install  ## streams with faults through backtest and three baselines (half an hour); ARGS='--seeds 3 --misses' for less
+corpus: install  ## streams with faults through backtest and three baselines (over an hour); ARGS='--seeds 3 --misses' for less
 	$(BIN)/python -m tests.corpus $(ARGS)
 
 bench: install  ## events per second and memory, against a bare loop and a script that a user would write
