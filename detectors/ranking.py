@@ -19,11 +19,11 @@ Sources: Mann and Whitney 1947 (AUC and its error at chance); Kendall, "Rank cor
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Final, Literal
 
 import numpy as np
@@ -237,7 +237,7 @@ class RankingWatch:
 
     def _since(self, since: float | None) -> list[_Row]:
         """Rows in the order in which they came."""
-        rows = list(heapq.merge(*self._rows.values()))
+        rows = sorted(chain.from_iterable(self._rows.values()))  # two runs that are in order: sorted in one pass
         if since is not None:
             return [row for row in rows if row[1] >= since]
         last = rows[-self.window :]
