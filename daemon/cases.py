@@ -43,8 +43,8 @@ class Case:
     asked: list[int] = field(default_factory=lambda: [0, 0])  # labels there were when it was first and last asked where it is
 
     def wait_anew(self) -> None:
-        """Count from the next page how long nobody has acknowledged it: it will be of something that nobody has seen."""
-        self.paged, self.escalated = None, 0.0
+        """Count from the next page on how long nobody has acknowledged it, and who has it: it will be of something new."""
+        self.paged, self.escalated, self.said = None, 0.0, {}
 
     def to_state(self) -> dict[str, Any]:
         """Give everything as plain data."""

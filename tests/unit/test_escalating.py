@@ -74,6 +74,19 @@ def test_a_receiver_that_escalates_is_left_alone_until_it_refuses() -> None:
     assert desk.told() == ["trigger second 0", "update desk 0"]
 
 
+def test_a_new_problem_is_with_those_who_were_told_of_it() -> None:
+    """By night another route has it: the one of the day neither repeats it nor holds its escalation up."""
+    desk = Desk(routing=replace(ESCALATED, repeat={"desk": HOUR}, escalating=frozenset({"desk"})))
+    desk.letters.tell(desk.case, "trigger", a_context())
+    desk.letters.renew(desk.case, "the rollback did not help", a_context(6 * HOUR))
+    desk.letters.follow([desk.case], a_context(8 * HOUR))
+
+    assert desk.told() == [
+        *("trigger desk 0", "trigger pager 1", "resolve desk 0"),
+        *("trigger second 1", "trigger boss 1", "update desk 1"),
+    ]
+
+
 def test_an_escalation_waits_for_the_end_of_a_silence() -> None:
     """It is held back once; then it is made up for."""
     desk, silence = Desk(routing=ESCALATED), a_silence()
