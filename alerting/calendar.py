@@ -15,13 +15,13 @@ import re
 from collections.abc import Collection, Iterator
 from datetime import date, datetime, time, timedelta, tzinfo
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from alerting.errors import InvalidCalendar
 from alerting.rota import Shift
 
-if TYPE_CHECKING:
-    from icalendar import Component
+#: What icalendar makes of a part of a text: it says so little of its types that naming them helps nobody.
+Component = Any
 
 #: Bytes of a calendar.
 SIZE_LIMIT: Final = 1_048_576
@@ -121,7 +121,7 @@ class _Names:
 
 def _attendees(event: Component) -> Iterator[str]:
     """Of each attendee the name, or the address up to the @ where there is no name."""
-    said: Any = event.get("ATTENDEE", [])
+    said = event.get("ATTENDEE", [])
     for attendee in said if isinstance(said, list) else [said]:
         address = str(attendee).removeprefix("mailto:").removeprefix("MAILTO:").partition("@")[0]
         yield str(attendee.params.get("CN", "")) or address
