@@ -253,6 +253,9 @@ WITH_SECRETS: Final = (
     "routes: {pager: {kind: webhook, url: 'https://pager', secret: [hunter2]}}",
     "heartbeat: {url: hunter2}",
     "heartbeat: {url: [hunter2]}",
+    "rota: {calendar: hunter2}",
+    "rota: {calendar: 'https://hunter2.example/hunter2'}",
+    "rota: {calendar: [hunter2]}",
     "inbound: {pagerduty: {secrets: hunter2}}",
     "inbound: {pagerduty: {secrets: [[hunter2]]}}",
 )
