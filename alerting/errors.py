@@ -37,6 +37,10 @@ class InvalidAct(AlertingError):
     """What a person asked for is not complete, or not sound; the sentence names each key and what is wrong with it."""
 
 
+class InvalidCalendar(AlertingError):
+    """What should be a calendar is none, or more than can be looked through; nothing of it is quoted."""
+
+
 class InvalidRecord(AlertingError):
     """A stored record (journal, outbox, ledger) does not have the shape that it should have."""
 

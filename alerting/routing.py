@@ -9,7 +9,7 @@ The name `on-call` stands wherever that of a route may, for the routes of those 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
@@ -18,7 +18,7 @@ from alerting.escalation import Step, due
 from alerting.facts import Facts, fits
 from alerting.hours import Hours, within
 from alerting.incidents import Severity
-from alerting.rota import Duty, Rota, on_call
+from alerting.rota import Duty, Rota, Shift, on_call
 
 #: The route that always exists and takes what every other route refused.
 FALLBACK: Final = "log"
@@ -56,7 +56,8 @@ class Routing:
     """The rules in their order, and the routes of what none of them takes.
 
     `repeat` are the routes that say a page again that nobody has acknowledged, and after how many seconds; `steps` are those of
-    the escalation, and `escalating` the routes whose receivers do that by themselves.
+    the escalation, and `escalating` the routes whose receivers do that by themselves. `calendar` gives the shifts that a calendar
+    has just now, from any thread.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -64,6 +65,7 @@ class Routing:
     ticket: tuple[str, ...] = (FALLBACK,)
     repeat: Mapping[str, float] = field(default_factory=dict)
     rota: Rota | None = None
+    calendar: Callable[[], Sequence[Shift]] = tuple
     steps: tuple[Step, ...] = ()
     escalating: frozenset[str] = frozenset()
 
@@ -94,11 +96,12 @@ class Routing:
 
     def duty(self, at: float) -> Duty | None:
         """Who is on call at `at` (epoch seconds); None without a rota."""
-        return None if self.rota is None else on_call(self.rota, at)
+        return None if self.rota is None else on_call(self.rota, at, self.calendar())
 
     def _people(self, names: Sequence[str], at: float) -> tuple[str, ...]:
         """The same, each once, with the routes of those on call for their common name; the fallback for nobody."""
+        duty = self.duty(at) if ON_CALL in names else None
         found: list[str] = []
         for name in names:
-            found += self.rota.routes(on_call(self.rota, at)) if name == ON_CALL and self.rota is not None else (name,)
+            found += self.rota.routes(duty) if name == ON_CALL and self.rota is not None and duty is not None else (name,)
         return tuple(dict.fromkeys(found)) or (FALLBACK,)

@@ -29,6 +29,7 @@ from alerting.rollbacks.command import from_record as command_of
 from alerting.routes import build_executors, build_routes, terms_of
 from daemon import __version__
 from daemon.adoption import adopt, unknown_destinations
+from daemon.calendar_feed import CalendarFeed
 from daemon.changes import Door
 from daemon.connection import WireError
 from daemon.endpoints import Endpoints
@@ -101,7 +102,9 @@ class App:
             self.links,
         )
         self.dispatcher = Dispatcher(carrier)
-        self.trouble = Trouble(self.telemetry, settings.who_is_told())
+        self.calendar = _calendar(settings, self.telemetry)
+        self.routing = settings.who_is_told() if self.calendar is None else settings.who_is_told(self.calendar.shifts)
+        self.trouble = Trouble(self.telemetry, self.routing)
         kinds: dict[str, Kind] = {topics.predictions: "prediction", topics.labels: "label", topics.outcomes: "outcome"}
         give_up_after = max((guardrail.labels.give_up_after for guardrail in self.guardrails.values()), default=0.0)
         self.source = KafkaSource(kafka, list(kinds), Preparation(kafka, give_up_after))
@@ -150,6 +153,9 @@ class App:
         for writer in self.writers:
             stack.callback(writer.close)
         stack.callback(self.dispatcher.close, STOP_WITHIN)
+        if self.calendar is not None:
+            self.calendar.start()
+            stack.callback(self.calendar.stop)
         self.keeper.start()
         stack.callback(self.keeper.close, STOP_WITHIN)
         views = LiveViews(
@@ -158,7 +164,7 @@ class App:
             self.loop,
             progress=lambda: self._turned,
             patience=self.settings.watchdog_after,
-            duty=self.settings.who_is_told().duty,
+            duty=self.routing.duty,
         )
         http = self.settings.http
         door = Door(
@@ -243,7 +249,7 @@ class App:
         task = Task(
             store,
             in_force,
-            routing=self.settings.who_is_told(),
+            routing=self.routing,
             max_pending=self.settings.max_pending,
             generation=generation,
             done=self.ledger.done_keys(),
@@ -251,6 +257,13 @@ class App:
         )
         self.reporter.begin(task)
         return task
+
+
+def _calendar(settings: Settings, telemetry: Telemetry) -> CalendarFeed | None:
+    rota = settings.rota.rota()
+    if rota is None or settings.rota.calendar is None:
+        return None
+    return CalendarFeed(settings.rota.calendar, rota.people, rota.zone, settings.state / "calendar.ics", telemetry)
 
 
 def _guardrails(settings: Settings) -> Mapping[str, Guardrail]:

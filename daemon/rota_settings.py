@@ -8,13 +8,14 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from alerting.calendar import MISSING, is_installed
 from alerting.hours import read_zone
 from alerting.rota import HandOver, Rota, Shift, overlapping, read_hand_over
 from daemon.schema import Finding, Name, default, shown, suggestion, tuple_of_list, wrong
 from daemon.schema import day as read_day
-from daemon.setting_parts import Group, Patterns, Zone
+from daemon.setting_parts import Group, Patterns, SecretAddress, Zone
 
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}")
 
@@ -79,6 +80,10 @@ class RotaGroup(Group):
     since: Annotated[date, BeforeValidator(_day)] = default(
         "2024-01-01", "The first of the order takes over at the first hand-over on this day or after it."
     )
+    calendar: SecretAddress | None = Field(
+        None,
+        description="Where a calendar (iCal) says who is on call; it comes before the order. Kept as a secret. Needs the extra `ical`.",
+    )
     overrides: Annotated[tuple[Override, ...], BeforeValidator(tuple_of_list)] = Field(
         (), description="Who has swapped with whom: a list, see below."
     )
@@ -88,6 +93,15 @@ class RotaGroup(Group):
     def _known(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for name in value:
             _must_be_one_of(info.data, name)
+        return value
+
+    @field_validator("calendar")
+    @classmethod
+    def _readable(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None and not is_installed():
+            wrong(MISSING)
+        if value is not None and info.data.get("primary") == ():
+            wrong("needs somebody in rota.primary, who is on call when the calendar says nothing")
         return value
 
     @field_validator("overrides")

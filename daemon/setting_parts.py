@@ -70,6 +70,7 @@ def _public(text: str) -> str:
 
 
 PublicAddress = Annotated[Name, AfterValidator(_public)]
+SecretAddress = Annotated[SecretStr, AfterValidator(_address)]
 RouteNames = Annotated[tuple[Name, ...], BeforeValidator(split), Field(min_length=1)]
 Patterns = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
 Zone = Annotated[Name, AfterValidator(_zone)]
@@ -123,7 +124,7 @@ class EscalationStep(Group):
 class Heartbeat(Group):
     """The watch on the watch: a beat to a dead man's switch, sent only while events go the whole way."""
 
-    url: Annotated[SecretStr, AfterValidator(_address)] | None = Field(
+    url: SecretAddress | None = Field(
         None,
         description="Where to POST a beat; without it none is sent. Kept as a secret: whoever knows it can beat.",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
+from alerting.rota import Shift
 from alerting.routes import check_executors, check_routes, terms_of
 from alerting.routing import ON_CALL, Routing
 from daemon.errors import CannotStart, UnreadableFile
@@ -246,8 +247,8 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
                 if name not in known:
                     yield Finding(location, f"there is no route {name} in routes{suggestion(name, known)}")
 
-    def who_is_told(self) -> Routing:
-        """The rules, the default routes and who is on call, as `alerting` wants them."""
+    def who_is_told(self, calendar: Callable[[], Sequence[Shift]] = tuple) -> Routing:
+        """The rules, the default routes and who is on call, as `alerting` wants them; `calendar` gives the shifts of a calendar."""
         terms = terms_of(self.routes)
         return Routing(
             rules=tuple(rule.rule() for rule in self.routing),
@@ -255,6 +256,7 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
             ticket=self.default_route.ticket,
             repeat={name: one.repeat_interval for name, one in terms.items() if one.repeat_interval is not None},
             rota=self.rota.rota(),
+            calendar=calendar,
             steps=tuple(step.step() for step in self.escalation),
             escalating=frozenset(name for name, one in terms.items() if one.escalates),
         )

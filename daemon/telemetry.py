@@ -257,6 +257,10 @@ class Telemetry:
         """A beat was due, and this came of it."""
         self._count("watchkeeper_heartbeats_total", 1, status)
 
+    def calendar_read(self, at: float) -> None:
+        """The calendar of the rota was read at `at` (epoch seconds); or never, and it was then that the daemon began to try."""
+        self._set("watchkeeper_calendar_last_success_timestamp_seconds", at)
+
     def build_info(self, version: str, river: str) -> None:
         """These versions run."""
         self._set("watchkeeper_build_info", 1, version, platform.python_version(), river)

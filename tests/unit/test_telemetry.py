@@ -73,6 +73,7 @@ def everything_happens(telemetry: Telemetry) -> None:
     telemetry.loop_progress(1002.0)
     telemetry.checkpoint(0.004)
     telemetry.heartbeat("sent")
+    telemetry.calendar_read(1000.0)
     telemetry.build_info("0.1.0", "0.26.1")
 
 

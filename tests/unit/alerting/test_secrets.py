@@ -183,8 +183,9 @@ def test_the_settings_show_kinds_only() -> None:
                 routes[kind] = SUBJECTS[kind].settings(counterpart)
         executors = {"cluster": {"kind": "kserve", "server": stand.address, "token": "canary"}}
         heard = {"inbound": {"pagerduty": {"secrets": "canary-0123456789,canary-9876543210"}}}
+        on_call = {"rota": {"people": {"ana": "log"}, "primary": "ana", "calendar": "https://calendar.example/canary"}}
         beats = {"url": "https://beats.example/canary"}
-        settings = Settings.model_validate({"routes": routes, "executors": executors, "heartbeat": beats} | heard)
+        settings = Settings.model_validate({"routes": routes, "executors": executors, "heartbeat": beats} | heard | on_call)
 
     assert "canary" not in f"{settings!r} {settings}"
     assert len(settings.inbound.pagerduty.secrets) == 2
