@@ -40,18 +40,7 @@ class Telemetry:
         self.registry = registry = CollectorRegistry() if registry is None else registry
         # A `_created` series beside each counter would double the page, and no list would name it.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client left this one without annotations
-        self._counters: dict[str, Counter] = {}
-        self._gauges: dict[str, Gauge] = {}
-        self._histograms: dict[str, Histogram] = {}
-        for metric in METRICS:
-            if metric.kind == "counter":
-                self._counters[metric.name] = Counter(metric.name, metric.help, metric.labels, registry=registry)
-            elif metric.kind == "gauge":
-                self._gauges[metric.name] = Gauge(metric.name, metric.help, metric.labels, registry=registry)
-            else:
-                self._histograms[metric.name] = Histogram(
-                    metric.name, metric.help, metric.labels, registry=registry, buckets=_CHECKPOINT_BUCKETS
-                )
+        self._counters, self._gauges, self._histograms = _made(registry)
         ProcessCollector(registry=registry)
         # A counter that appears with its first failure looks as if nothing had been added: what an alert waits for begins at 0.
         for kind, status in product(get_args(Kind), get_args(Status)):
@@ -284,3 +273,19 @@ class Telemetry:
     def _set(self, name: str, value: float, *labels: str) -> None:
         gauge = self._gauges[name]
         (gauge.labels(*labels) if labels else gauge).set(value)
+
+
+def _made(registry: CollectorRegistry) -> tuple[dict[str, Counter], dict[str, Gauge], dict[str, Histogram]]:
+    """All metrics of the table, by kind and name."""
+    counters: dict[str, Counter] = {}
+    gauges: dict[str, Gauge] = {}
+    histograms: dict[str, Histogram] = {}
+    for metric in METRICS:
+        said = metric.name, metric.help, metric.labels
+        if metric.kind == "counter":
+            counters[metric.name] = Counter(*said, registry=registry)
+        elif metric.kind == "gauge":
+            gauges[metric.name] = Gauge(*said, registry=registry)
+        else:
+            histograms[metric.name] = Histogram(*said, registry=registry, buckets=_CHECKPOINT_BUCKETS)
+    return counters, gauges, histograms
