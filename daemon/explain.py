@@ -245,9 +245,9 @@ def _declared(guardrail: Guardrail) -> Mapping[str, str]:
     silence = guardrail.traffic.silent_after
     silent = f"no prediction for {duration_text(silence)}" if isinstance(silence, float) else "no prediction for unusually long"
     return {
-        "records": "wrong values of a declared column 2 points over their usual share",
+        "records": "2 % of the values of a declared column wrong; two columns swapped",
         "completeness": "missing values of a column 2 points over their usual share",
-        "labels": f"a coverage below {100 * guardrail.labels.minimum_coverage:g} % or 80 % of the usual; mirrored labels",
+        "labels": f"a coverage below {100 * guardrail.labels.minimum_coverage:g} %, or 5 points under the usual; mirrored labels",
         "traffic": "off (traffic.silent_after)" if silence == "off" else silent,
         "drift": "a population stability of 0.2 in three windows",
     }

@@ -213,6 +213,7 @@ class Monitor:
         waiting = joined.prediction
         changed = version.take(loss, waiting.ts, self._spending.since_last_input(family, waiting.at), clock)
         if waiting.segments:
+            rate, seconds = self._spending.segments(waiting.at)
             changed = (
                 version.segments.add(
                     waiting.segments,
@@ -220,8 +221,9 @@ class Monitor:
                     joined.delay,
                     waiting.ts,
                     waiting.at,
-                    self._spending.segments(version.name, waiting.at),
+                    rate,
                     not self.troubles,
+                    seconds,
                 )
                 or changed
             )

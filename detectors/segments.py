@@ -122,14 +122,17 @@ class Shares:
         self._alive: dict[str, tuple[float, float]] = {}  # name -> (`_each`, clock) at its last input, the oldest first
         self._owed: dict[str, float] = {}  # name -> seconds of one that was given up for idle
 
-    def pass_to(self, at: float) -> None:
-        """Let the clock reach a time; one that lies in the past changes nothing."""
+    def pass_to(self, at: float, seconds: float | None = None) -> None:
+        """Let the clock reach a time; one that lies in the past changes nothing.
+
+        `seconds` are to be divided, where others had a part of what passed; None: all of it.
+        """
         if self._clock is None:
             self._clock = at
         if not at > self._clock:
             return
         if self._alive:
-            self._each += (at - self._clock) / len(self._alive)
+            self._each += (at - self._clock if seconds is None else seconds) / len(self._alive)
         self._clock = at
         while self._alive:
             name, (each, seen) = next(iter(self._alive.items()))
@@ -190,6 +193,7 @@ class SegmentWatch:
         at: float,
         rate: float,
         learn: bool = True,
+        seconds: float | None = None,
     ) -> bool:
         """Take one mature loss, in the order of prediction.
 
@@ -201,6 +205,7 @@ class SegmentWatch:
             at: The clock at its arrival, epoch seconds.
             rate: False alarms a second that all segments together may cost.
             learn: False while there is harm about: what a reference in the making has gathered so far is dropped, too.
+            seconds: Of budget that this input brings, where other versions spend it too; None: all since the last input here.
 
         Returns:
             True when a segment has a new alarm.
@@ -210,7 +215,7 @@ class SegmentWatch:
         """
         if not (0.0 <= loss <= 1.0 and all(map(math.isfinite, (delay, mark, at, rate)))):
             raise ValueError(f"segments take losses in [0, 1] with finite times, not {loss}, {delay}, {mark}, {at}, {rate}")
-        self._shares.pass_to(at)
+        self._shares.pass_to(at, seconds)
         self._recent.append((mark, loss, tuple(segments)))
         alarmed = False
         for name in segments:
