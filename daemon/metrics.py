@@ -103,7 +103,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric("Daemon", "watchkeeper_heartbeats_total", "counter", ("status",),
            "Beats to the dead man's switch: sent, failed (it was not taken) or withheld (nothing went the whole way lately)."),
     Metric("Daemon", "watchkeeper_calendar_last_success_timestamp_seconds", "gauge", (),
-           "When the calendar of the rota was last read, in epoch seconds; if never, when this daemon began to try; 0 without one."),
+           "When the calendar of the rota was last read, in epoch seconds; if never, when the daemon began to try; 0 without."),
     Metric("Daemon", "watchkeeper_checkpoint_duration_seconds", "histogram", (), "Time that a checkpoint takes."),
     Metric("Daemon", "watchkeeper_build_info", "gauge", ("version", "python", "river"), "1, with the versions that run."),
 )

@@ -82,7 +82,8 @@ class RotaGroup(Group):
     )
     calendar: SecretAddress | None = Field(
         None,
-        description="Where a calendar (iCal) says who is on call; it comes before the order. Kept as a secret. Needs the extra `ical`.",
+        description="Where a calendar (iCal, needs the extra `ical`) is that says who is on call; it comes before the order. Kept "
+        "as a secret.",
     )
     overrides: Annotated[tuple[Override, ...], BeforeValidator(tuple_of_list)] = Field(
         (), description="Who has swapped with whom: a list, see below."

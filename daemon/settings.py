@@ -243,7 +243,7 @@ class Settings(BaseSettings, Group):  # type: ignore[misc]  # it narrows the typ
                     yield Finding(location, f"there is no route {name} in routes{suggestion(name, known)}")
 
     def who_is_told(self, calendar: Callable[[], Sequence[Shift]] = tuple) -> Routing:
-        """The rules, the default routes and who is on call, as `alerting` wants them; `calendar` gives the shifts of a calendar."""
+        """The rules, the default routes and who is on call, as `alerting` wants them; `calendar` gives a calendar's shifts."""
         terms = terms_of(self.routes)
         return Routing(
             rules=tuple(rule.rule() for rule in self.routing),

@@ -30,6 +30,17 @@ _OWNED: Final = tuple(
 )
 
 
+def _made(registry: CollectorRegistry) -> tuple[dict[str, Counter], dict[str, Gauge], dict[str, Histogram]]:
+    """The metrics of the list, by kind and name."""
+    listed = {kind: [metric for metric in METRICS if metric.kind == kind] for kind in ("counter", "gauge", "histogram")}
+    buckets = _CHECKPOINT_BUCKETS
+    return (
+        {one.name: Counter(one.name, one.help, one.labels, registry=registry) for one in listed["counter"]},
+        {one.name: Gauge(one.name, one.help, one.labels, registry=registry) for one in listed["gauge"]},
+        {one.name: Histogram(one.name, one.help, one.labels, registry=registry, buckets=buckets) for one in listed["histogram"]},
+    )
+
+
 class Telemetry:
     """The daemon's metrics over a registry of their own, so that two daemons in one test do not meet.
 
@@ -40,18 +51,7 @@ class Telemetry:
         self.registry = registry = CollectorRegistry() if registry is None else registry
         # A `_created` series beside each counter would double the page, and no list would name it.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client left this one without annotations
-        self._counters: dict[str, Counter] = {}
-        self._gauges: dict[str, Gauge] = {}
-        self._histograms: dict[str, Histogram] = {}
-        for metric in METRICS:
-            if metric.kind == "counter":
-                self._counters[metric.name] = Counter(metric.name, metric.help, metric.labels, registry=registry)
-            elif metric.kind == "gauge":
-                self._gauges[metric.name] = Gauge(metric.name, metric.help, metric.labels, registry=registry)
-            else:
-                self._histograms[metric.name] = Histogram(
-                    metric.name, metric.help, metric.labels, registry=registry, buckets=_CHECKPOINT_BUCKETS
-                )
+        self._counters, self._gauges, self._histograms = _made(registry)
         ProcessCollector(registry=registry)
         # A counter that appears with its first failure looks as if nothing had been added: what an alert waits for begins at 0.
         for kind, status in product(get_args(Kind), get_args(Status)):
