@@ -30,6 +30,17 @@ _OWNED: Final = tuple(
 )
 
 
+def _made(registry: CollectorRegistry) -> tuple[dict[str, Counter], dict[str, Gauge], dict[str, Histogram]]:
+    """The metrics of the list, by kind and name."""
+    listed = {kind: [metric for metric in METRICS if metric.kind == kind] for kind in ("counter", "gauge", "histogram")}
+    buckets = _CHECKPOINT_BUCKETS
+    return (
+        {one.name: Counter(one.name, one.help, one.labels, registry=registry) for one in listed["counter"]},
+        {one.name: Gauge(one.name, one.help, one.labels, registry=registry) for one in listed["gauge"]},
+        {one.name: Histogram(one.name, one.help, one.labels, registry=registry, buckets=buckets) for one in listed["histogram"]},
+    )
+
+
 class Telemetry:
     """The daemon's metrics over a registry of their own, so that two daemons in one test do not meet.
 
