@@ -214,19 +214,8 @@ class Monitor:
         changed = version.take(loss, waiting.ts, self._spending.since_last_input(family, waiting.at), clock)
         if waiting.segments:
             rate, seconds = self._spending.segments(waiting.at)
-            changed = (
-                version.segments.add(
-                    waiting.segments,
-                    loss,
-                    joined.delay,
-                    waiting.ts,
-                    waiting.at,
-                    rate,
-                    not self.troubles,
-                    seconds,
-                )
-                or changed
-            )
+            marks = joined.delay, waiting.ts, waiting.at
+            changed = version.segments.add(waiting.segments, loss, *marks, rate, not self.troubles, seconds) or changed
         self.succession.promote(version)
         return changed
 

@@ -284,19 +284,3 @@ class Telemetry:
     def _set(self, name: str, value: float, *labels: str) -> None:
         gauge = self._gauges[name]
         (gauge.labels(*labels) if labels else gauge).set(value)
-
-
-def _made(registry: CollectorRegistry) -> tuple[dict[str, Counter], dict[str, Gauge], dict[str, Histogram]]:
-    """All metrics of the table, by kind and name."""
-    counters: dict[str, Counter] = {}
-    gauges: dict[str, Gauge] = {}
-    histograms: dict[str, Histogram] = {}
-    for metric in METRICS:
-        said = metric.name, metric.help, metric.labels
-        if metric.kind == "counter":
-            counters[metric.name] = Counter(*said, registry=registry)
-        elif metric.kind == "gauge":
-            gauges[metric.name] = Gauge(*said, registry=registry)
-        else:
-            histograms[metric.name] = Histogram(*said, registry=registry, buckets=_CHECKPOINT_BUCKETS)
-    return counters, gauges, histograms

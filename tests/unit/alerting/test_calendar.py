@@ -207,14 +207,6 @@ def test_shifts_reach_into_the_time_that_is_asked_for() -> None:
     assert [starts for _, starts, _ in told(content, "2026-03-11 00:59", "2026-03-11 01:00")] == ["03-10 01:00"]
 
 
-def test_one_event_that_makes_no_sense_leaves_the_others() -> None:
-    """A shift that ends before it begins is nobody's."""
-    sound = "DTSTART:20260302T100000Z\nDTEND:20260302T180000Z\nSUMMARY:ana"
-    back = "DTSTART:20260304T100000Z\nDTEND:20260303T180000Z\nSUMMARY:ben"
-
-    assert [person for person, _, _ in told(a_calendar(back, sound))] == ["ana"]
-
-
 DAILY: Final = "DTSTART:20260101T100000Z\nDTEND:20260101T180000Z\nSUMMARY:ana\nRRULE:"
 
 
@@ -237,7 +229,7 @@ DAILY: Final = "DTSTART:20260101T100000Z\nDTEND:20260101T180000Z\nSUMMARY:ana\nR
             )
         ),
         (
-            a_calendar(*["DTSTART;VALUE=DATE:15000101\nSUMMARY:x\nRRULE:FREQ=DAILY"] * (DAYS_LIMIT // 190_000)),
+            a_calendar(*["DTSTART;VALUE=DATE:15000101\nSUMMARY:x\nRRULE:FREQ=DAILY"] * (DAYS_LIMIT // 190_000 + 1)),
             "the calendar has too many events that repeat, and for too long",
         ),
         (
