@@ -26,6 +26,9 @@ BUSY: Final = 20.0
 STRIDE: Final = 4
 #: Arms of a canary whose label coverage differs by more than this share are no fair samples of the same traffic.
 COVERAGE_APART: Final = 0.2
+#: Predictions without a value after which a feature's detector counts as not updated, and after which the feature as gone.
+LATE: Final = 640
+GONE: Final = 10_000
 #: Predictions of an arm before its coverage is compared.
 COVERAGE_FROM: Final = 200
 
@@ -101,6 +104,10 @@ class Evidence:
         """Give what was found on the inputs of each version."""
         for name, watch in self._watches.items():
             yield name, watch.report()
+
+    def idle(self) -> set[str]:
+        """Name the features whose drift detectors had no value of late although predictions came; not what left long ago."""
+        return {name for name, known in self._drift.states().items() if LATE <= known.idle < GONE}
 
     def since(self, onset: float) -> list[FeatureChange]:
         """Give the features that moved since an event time, by size of effect."""

@@ -184,8 +184,9 @@ class Reporter:
             estimate = monitor.estimates.value(version)
             if estimate is not None:
                 telemetry.estimated_loss(name, version, estimate)
+        idle = monitor.evidence.idle()
         for version, report in monitor.evidence.reports():
-            telemetry.features_not_updated(name, version, len(report.stale))
+            telemetry.features_not_updated(name, version, len(idle.union(report.stale)))
             for error, n in report.errors.items():
                 telemetry.values_rejected(name, version, error, self._new(name, error, version, n=n))
 

@@ -133,6 +133,17 @@ def test_verdicts_are_shown_with_what_they_were_judged_by(rig: Rig) -> None:
     assert rig.value("guardrail_info", model="loan", guardrail_version="1", digest=guardrail.short_digest) == 1
 
 
+def test_a_feature_whose_detector_is_not_updated_is_counted(rig: Rig) -> None:
+    """One that turns to text, which no detector of numbers takes; the one beside it goes on."""
+    for number in range(2_000):
+        late = number >= 1_000
+        features: dict[str, object] = {"age": float(number % 7), "income": "high" if late else float(number % 5)}
+        rig.task.observe(a_prediction(number, T0 + number, features=features))
+        if number in {999, 1_999}:
+            rig.report()
+            assert rig.value("features_not_updated", model="loan", version="7") == (1 if late else 0)
+
+
 def test_a_version_that_is_forgotten_leaves_and_begins_anew_when_it_comes_back(rig: Rig) -> None:
     """Its series go, and its next prediction is its first."""
     for number in range(3):
