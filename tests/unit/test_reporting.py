@@ -140,7 +140,7 @@ def test_a_feature_whose_detector_is_not_updated_is_counted(rig: Rig) -> None:
         features: dict[str, object] = {"age": float(number % 7), "income": "high" if late else float(number % 5)}
         rig.task.observe(a_prediction(number, T0 + number, features=features))
         if number in {999, 1_999}:
-            rig.report()
+            rig.report(T0 + number)
             assert rig.value("features_not_updated", model="loan", version="7") == (1 if late else 0)
 
 
