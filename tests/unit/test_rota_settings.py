@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
+from alerting import calendar
 from alerting.facts import Facts
-from alerting.rota import Duty
+from alerting.rota import Duty, Shift
 from daemon.settings import load_settings
 from tests.doubles.settings_file import complaints, written
 
@@ -86,6 +89,32 @@ escalation:
         "11:13: escalation[0].after: must be longer than nothing",
         "11:21: escalation[0].to: must not be empty",
     ]
+
+
+def test_a_calendar_needs_somebody_in_the_order_and_its_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The complaint says what to install, and never the address."""
+    rota = ROTA.replace("  zone:", "  calendar: https://calendar.example/canary\n  zone:")
+    alone = "rota: {people: {ana: log}, calendar: https://calendar.example/canary}\n"
+
+    assert complaints(written(tmp_path, alone)) == [
+        "1:38: rota.calendar: needs somebody in rota.primary, who is on call when the calendar says nothing"
+    ]
+    assert load_settings(written(tmp_path, rota)).rota.calendar is not None
+    monkeypatch.setattr(calendar, "find_spec", lambda name: None)
+    assert complaints(written(tmp_path, rota)) == [
+        "6:13: rota.calendar: needs the packages that read calendars, an extra: pip install 'watchkeeper[ical]'"
+    ]
+
+
+def test_a_calendar_comes_before_the_order(tmp_path: Path) -> None:
+    """And an override before the calendar."""
+    noon, night = 1_790_856_000.0, 1_790_892_000.0
+    shifts = (Shift(starts=noon - 60, ends=noon + 60, person="ben"), Shift(starts=night, ends=night + 60, person="ana"))
+    routing = load_settings(written(tmp_path, ROTA)).who_is_told(lambda: shifts)
+    page = Facts(severity="page", model="fraud-eu")
+
+    assert [routing.routes_for(page, at) for at in (noon, noon + 60, night)] == [("pager-ben",), ("pager-ana",), ("pager-ben",)]
+    assert routing.duty(noon) == Duty("ben", None, noon + 60)
 
 
 def test_overrides_do_not_overlap(tmp_path: Path) -> None:
