@@ -241,13 +241,13 @@ class Unlabelled(Effect):
 
 @dataclass(frozen=True)
 class Slower(Effect):
-    """Predictions come so many times as rarely."""
+    """Predictions come with a mean gap of so many seconds, whatever the world's."""
 
-    factor: float
+    every: float
 
     def traffic(self, chunk: Chunk) -> None:
         """Stretch the gaps."""
-        chunk.gaps = chunk.gaps * self.factor
+        chunk.gaps = chunk.gaps * (self.every / chunk.world.every)
 
 
 @dataclass(frozen=True)

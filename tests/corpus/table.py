@@ -154,7 +154,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(name="events_twice", said_by="design, 2", what="events are sent twice, and late", answer="nothing",
           phases=hit(Repeated(0.5))),
     Fault(name="traffic_drops", said_by="practice, section 5", what="ten predictions an hour", answer="nothing",
-          phases=(Phase(n=500, effects=(Slower(18.0),)),)),
+          phases=(Phase(n=500, effects=(Slower(360.0),)),)),
     Fault(name="labels_late", said_by="P7, P15", what="labels take twice as long", answer="ticket",
           phases=hit(Delays((1.7, 2.0, 2.5)))),
     Fault(name="labels_fewer", said_by="P7", what="fewer labels, of all predictions alike", answer="ticket",
